@@ -1,0 +1,37 @@
+"""draftlab: the laboratory for speculative decoding.
+
+import draftlab
+print(draftlab.generate("def fibonacci(n):", target="smollm2-135m-instruct", drafter="ngram").text)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from draftlab.api import Generation, generate, run
+    from draftlab.report.measure import Report, measure
+    from draftlab.spec import Experiment
+    from draftlab.store import Store
+
+__version__ = "0.1.0"
+
+# Loaded when first used: reading a report must not wait for torch.
+_PUBLIC = {
+    "Experiment": "draftlab.spec",
+    "Generation": "draftlab.api",
+    "Report": "draftlab.report.measure",
+    "Store": "draftlab.store",
+    "generate": "draftlab.api",
+    "measure": "draftlab.report.measure",
+    "run": "draftlab.api",
+}
+
+__all__ = ["Experiment", "Generation", "Report", "Store", "generate", "measure", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'draftlab' has no attribute '{name}'")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,7 @@
+"""`python -m draftlab` is the command `draftlab`."""
+
+from __future__ import annotations
+
+from draftlab.cli import main
+
+main()

@@ -1,0 +1,88 @@
+"""draftlab in two lines of Python: `generate` one text, or `run` an experiment and `measure` it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from draftlab.bench.clock import WallClock
+from draftlab.bench.recorder import record
+from draftlab.bench.run import Observer, run_bench
+from draftlab.build import DEFAULT_NEW_TOKENS, Workbench, prepare_bench
+from draftlab.chance import PhiloxChance
+from draftlab.events import Event
+from draftlab.spec import Experiment, make_experiment
+from draftlab.store import Store
+from draftlab.suites import Prompt
+from draftlab.types import StopReason
+
+Listener = Callable[[Event, Workbench], None]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One text, and how it came about."""
+
+    text: str
+    tokens: list[int]
+    """The new ids; a stop token is the last of them."""
+    num_rounds: int
+    num_drafted: int
+    num_accepted: int
+    stop: StopReason | None
+    decode_s: float
+
+
+def generate(
+    prompt: str,
+    *,
+    target: str,
+    drafter: str = "ngram",
+    gamma: int = 5,
+    chat: bool = False,
+    listen: Listener | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **settings: Any,
+) -> Generation:
+    """Decode one text speculatively. `settings` are those of `Experiment`: max_new_tokens, temperature, seed, ..."""
+    asked = {"target": target, "drafters": (drafter,), "gammas": (gamma,), **settings}
+    experiment = make_experiment(asked)
+    bench = Workbench.open(experiment, say)
+    messages = ({"role": "user", "content": prompt},) if chat else None
+    tokens = bench.encode(Prompt.model_construct(id="prompt", prompt=None if chat else prompt, messages=messages))
+    bench.require_room("the prompt", tokens)
+    decoder = bench.decoder(bench.drafter(drafter), gamma)
+    room = experiment.max_new_tokens or DEFAULT_NEW_TOKENS
+    events = decoder.decode(tokens, max_new_tokens=room, chance=PhiloxChance(experiment.seed))
+    if listen is not None:
+        events = _overheard(events, listen, bench)
+    recording = record(events, WallClock(bench.target.synchronize))
+    return Generation(
+        text=bench.target.tokenizer.decode(recording.tokens),
+        tokens=list(recording.tokens),
+        num_rounds=len(recording.rounds.drafted),
+        num_drafted=sum(recording.rounds.drafted),
+        num_accepted=sum(recording.rounds.accepted),
+        stop=recording.stop,
+        decode_s=recording.decode_ns / 1e9,
+    )
+
+
+def _overheard(events: Iterator[Event], listen: Listener, bench: Workbench) -> Iterator[Event]:
+    for event in events:
+        listen(event, bench)
+        yield event
+
+
+def run(
+    experiment: Experiment,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    observer: Observer | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Store:
+    """Run an experiment into `folder`; what a resumed run already has is not done again."""
+    return run_bench(prepare_bench(experiment, say), Path(folder), resume=resume, observer=observer)

@@ -1,0 +1,3 @@
+"""Where decoding meets time: plan, run and record a comparison of arms."""
+
+from __future__ import annotations

@@ -1,0 +1,48 @@
+"""The manifest of a prepared bench, and the fingerprint by which a run is resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from datetime import UTC, datetime
+
+from draftlab.bench.environment import describe_environment
+from draftlab.bench.plan import PreparedBench
+from draftlab.records import RunManifest
+
+
+def make_manifest(bench: PreparedBench) -> RunManifest:
+    """Everything that a reader of the traces has to know."""
+    return RunManifest(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=tuple(sys.argv),
+        experiment=dict(bench.experiment),
+        fingerprint=fingerprint(bench),
+        sampling=bench.sampling,
+        sampling_ignored=tuple(bench.sampling_ignored),
+        stop_tokens=tuple(bench.stop_tokens),
+        stop_strings=tuple(bench.stop_strings),
+        repetitions=bench.repetitions,
+        seed=bench.seed,
+        arms=tuple(prepared.arm for prepared in bench.arms),
+        prompts=tuple(prepared.record for prepared in bench.prompts),
+        suites=dict(bench.suites),
+        target=dict(bench.target),
+        drafters={name: dict(facts) for name, facts in bench.drafters.items()},
+        environment=describe_environment(),
+    )
+
+
+def fingerprint(bench: PreparedBench) -> str:
+    """A hash of all that decides what is decoded; the machine may differ, the texts may not."""
+    content = {
+        "arms": [prepared.arm.model_dump() for prepared in bench.arms],
+        "prompts": [[p.record.id, list(p.tokens), p.record.max_new_tokens] for p in bench.prompts],
+        "repetitions": bench.repetitions,
+        "seed": bench.seed,
+        "sampling": bench.sampling.model_dump(),
+        "stop": [sorted(bench.stop_tokens), list(bench.stop_strings)],
+        "models": [bench.target.get("files"), bench.target.get("revision"), bench.target.get("dtype")],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

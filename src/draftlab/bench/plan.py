@@ -1,0 +1,76 @@
+"""What a bench will do, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from draftlab.bench.clock import WallClock
+from draftlab.bench.recorder import Recording
+from draftlab.records import Arm, PromptRecord, TraceKey
+from draftlab.spec import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPrompt:
+    """A prompt as token ids."""
+
+    record: PromptRecord
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedArm:
+    """An arm that can run: (prompt, most new tokens, seed) -> what came of it."""
+
+    arm: Arm
+    decode: Callable[[Sequence[int], int, int], Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBench:
+    """An experiment with everything loaded and resolved; nothing has run, nothing is written."""
+
+    experiment: Mapping[str, Any]
+    arms: Sequence[PreparedArm]
+    prompts: Sequence[PreparedPrompt]
+    suites: Mapping[str, str]
+    repetitions: int
+    seed: int
+    sampling: Sampling
+    sampling_ignored: Sequence[str]
+    stop_tokens: Sequence[int]
+    stop_strings: Sequence[str]
+    target: Mapping[str, Any]
+    drafters: Mapping[str, Mapping[str, Any]]
+    clock: WallClock
+    text_of: Callable[[Sequence[int]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One decode to be done."""
+
+    arm: PreparedArm
+    prompt: PreparedPrompt
+    repetition: int
+
+    @property
+    def key(self) -> TraceKey:
+        return (self.arm.arm.id, self.prompt.record.id, self.repetition)
+
+
+def plan(bench: PreparedBench) -> list[Task]:
+    """Every decode of a run. All arms of a prompt follow one another, and their order rotates from block to block.
+
+    So a machine that speeds up or slows down does so for all arms alike. The native check runs in the first
+    repetition only.
+    """
+    tasks = []
+    for repetition in range(bench.repetitions):
+        arms = [a for a in bench.arms if repetition == 0 or a.arm.role != "native"]
+        for index, prompt in enumerate(bench.prompts):
+            turn = (index + repetition) % len(arms)
+            tasks += [Task(arm, prompt, repetition) for arm in arms[turn:] + arms[:turn]]
+    return tasks

@@ -1,0 +1,58 @@
+"""Turn the events of one decode into numbers. The only place where decoding meets time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from draftlab.bench.clock import WallClock
+from draftlab.events import Committed, Event, Finished, Prefilled, Started
+from draftlab.records import Rounds
+from draftlab.types import Round, StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What one decode produced and how long it took."""
+
+    tokens: tuple[int, ...]
+    decode_ns: int
+    prefill_ns: int | None = None
+    stop: StopReason | None = None
+    rounds: Rounds = field(default_factory=Rounds)
+
+
+def record(events: Iterator[Event], clock: WallClock) -> Recording:
+    """Listen to a decode from beginning to end; prefill (the drafter's, too) is timed apart."""
+    outcomes: list[Round] = []
+    started = prefilled = 0
+    reason: StopReason | None = None
+    for event in events:
+        match event:
+            case Started():
+                started = clock.now_ns()
+            case Prefilled():
+                prefilled = clock.now_ns()
+            case Committed(outcome):
+                outcomes.append(outcome)
+            case Finished(stop):
+                reason = stop
+    finished = clock.now_ns()
+    return Recording(
+        tokens=tuple(token for outcome in outcomes for token in outcome.emitted),
+        prefill_ns=prefilled - started,
+        decode_ns=finished - prefilled,
+        stop=reason,
+        rounds=Rounds(
+            drafted=tuple(outcome.num_drafted for outcome in outcomes),
+            accepted=tuple(outcome.num_accepted for outcome in outcomes),
+            emitted=tuple(len(outcome.emitted) for outcome in outcomes),
+        ),
+    )
+
+
+def record_native(generate: Callable[[], Sequence[int]], clock: WallClock) -> Recording:
+    """Time an engine's own decoding, which tells nothing but its tokens; `decode_ns` holds its prefill as well."""
+    started = clock.now_ns()
+    tokens = generate()
+    return Recording(tuple(tokens), decode_ns=clock.now_ns() - started)

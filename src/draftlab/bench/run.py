@@ -1,0 +1,89 @@
+"""Do what the plan says, and keep every result as soon as it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from draftlab.bench.manifest import fingerprint, make_manifest
+from draftlab.bench.plan import PreparedBench, Task, plan
+from draftlab.chance import derive_seed
+from draftlab.errors import DraftlabError
+from draftlab.records import Trace
+from draftlab.store import Store
+
+_WARM_UP_TOKENS = 8
+
+
+class Observer:
+    """Who wants to know how a run goes on overrides some of these."""
+
+    def planned(self, num_tasks: int, num_done: int) -> None:
+        """The whole run has `num_tasks` decodes, of which `num_done` were done before."""
+
+    def begins(self, task: Task) -> None:
+        """`task` runs now."""
+
+    def ended(self, trace: Trace) -> None:
+        """`trace` is on disk."""
+
+
+def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, observer: Observer | None = None) -> Store:
+    """Run what is missing from the run in `folder`; a prompt that fails becomes a failed trace and the run goes on."""
+    observer = observer or Observer()
+    store = _open(bench, folder) if resume else None
+    tasks = plan(bench)
+    done = {trace.key for trace in store.traces()} if store else set()
+    observer.planned(len(tasks), len(done))
+    if store and len(done) == len(tasks):
+        return store
+    _warm_up(bench)
+    # Only now: a model that cannot run at all leaves nothing behind.
+    store = store or Store.create(folder, make_manifest(bench))
+    with store.writer() as writer:
+        for task in tasks:
+            if task.key not in done:
+                observer.begins(task)
+                trace = _decode(bench, task)
+                writer.append(trace)
+                observer.ended(trace)
+    return store
+
+
+def _open(bench: PreparedBench, folder: Path) -> Store:
+    store = Store.open(folder)
+    if store.manifest().fingerprint != fingerprint(bench):
+        raise DraftlabError(
+            f"the run in {folder} decodes something else: its models, prompts or settings are not the ones given",
+            "Give the settings that it was started with, or another folder with --out.",
+        )
+    return store
+
+
+def _warm_up(bench: PreparedBench) -> None:
+    """A short decode by every arm, not counted: the first passes after loading are slow."""
+    prompt = bench.prompts[0]
+    for prepared in bench.arms:
+        prepared.decode(prompt.tokens, min(_WARM_UP_TOKENS, prompt.record.max_new_tokens), bench.seed)
+
+
+def _decode(bench: PreparedBench, task: Task) -> Trace:
+    seed = derive_seed(bench.seed, task.prompt.record.id, task.repetition)  # the same for every arm
+    arm, prompt_id, repetition = task.key
+    try:
+        recording = task.arm.decode(task.prompt.tokens, task.prompt.record.max_new_tokens, seed)
+    except Exception as error:  # a failed decode must not take the others with it
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Trace(arm=arm, prompt_id=prompt_id, repetition=repetition, seed=seed, status="failed", error=reason)
+    return Trace(
+        arm=arm,
+        prompt_id=prompt_id,
+        repetition=repetition,
+        seed=seed,
+        status="ok",
+        stop=recording.stop,
+        tokens=recording.tokens,
+        text=bench.text_of(recording.tokens),
+        prefill_ns=recording.prefill_ns,
+        decode_ns=recording.decode_ns,
+        rounds=recording.rounds,
+    )

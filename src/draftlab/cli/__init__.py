@@ -1,0 +1,62 @@
+"""The command line: one file a verb; parse, call, print. What computes is elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from draftlab.cli.bench import bench
+from draftlab.cli.generate import generate
+from draftlab.cli.ls import ls
+from draftlab.cli.report import report
+from draftlab.errors import DraftlabError
+
+app = typer.Typer(
+    name="draftlab",
+    help="The laboratory for speculative decoding: run it, measure it so that the number can be believed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(bench)
+app.command()(generate)
+app.command()(report)
+app.command()(ls)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        from draftlab import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. Bad input ends with one line on standard error and status 2."""
+    try:
+        app()
+    except DraftlabError as error:
+        _fail(str(error), error.hint)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+            raise
+        _fail(f"out of memory: {str(error).splitlines()[0]}", "Use --dtype bfloat16 or a smaller model.")
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+        sys.exit(1)
+
+
+def _fail(message: str, hint: str | None) -> None:
+    from draftlab.report.printable import printable
+
+    line = f"error: {message}. {hint}" if hint else f"error: {message}"
+    print(printable(line.replace("\n", " ")), file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,119 @@
+"""`draftlab bench`: plain against speculative decoding, over suites of prompts."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from draftlab.cli import options
+from draftlab.errors import DraftlabError
+
+# With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
+_EMBEDDED = {"limit": 4, "max_new_tokens": 64}
+
+
+def bench(
+    spec: Annotated[
+        Path | None, typer.Argument(help="Settings in TOML; flags come before them.", show_default=False)
+    ] = None,
+    target: options.Target = None,
+    drafter: Annotated[
+        list[str] | None,
+        typer.Option("--drafter", "-d", help="NAME[:ARGUMENT][,OPTION=VALUE...]; may repeat. [default: ngram]"),
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", "-s", help="A suite's name or .jsonl file; may repeat. [default: code, prose]"),
+    ] = None,
+    gamma: options.Gamma = None,
+    rule: options.Rule = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    temperature: options.Temperature = None,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    min_p: options.MinP = None,
+    repetition_penalty: options.RepetitionPenalty = None,
+    stop: options.Stop = None,
+    ignore_eos: options.IgnoreEos = None,
+    repetitions: Annotated[
+        int | None, typer.Option(help="How often each prompt is decoded by each arm. [default: 1]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
+    seed: options.Seed = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    trust_remote_code: options.TrustRemoteCode = None,
+    allow_pickle: options.AllowPickle = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/<time>]", show_default=False)] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Finish the run in --out: what is missing, and nothing else.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Decode every prompt plainly and speculatively, keep every result, and print what it gained.
+
+    With no arguments: the embedded default, SmolLM2-135M-Instruct with prompt lookup, on a few prompts of code and
+    prose.
+    """
+    settings = options.given(
+        target=target, drafters=drafter, suites=suite, gammas=gamma, rule=rule, max_new_tokens=max_new_tokens,
+        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty,
+        stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, limit=limit, seed=seed, dtype=dtype,
+        device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+    )  # fmt: skip
+    folder = _folder(out, resume)
+    experiment = _experiment(spec, settings, folder, resume)
+
+    from draftlab.api import run  # only now: bad settings are told without waiting for torch
+    from draftlab.cli.progress import Progress
+    from draftlab.report.measure import measure
+    from draftlab.report.terminal import print_report
+
+    with Progress() as progress:
+        try:
+            store = run(experiment, folder, resume=resume, observer=progress, say=progress.say)
+        except KeyboardInterrupt:
+            progress.stop()
+            print(f"interrupted; finish it with: draftlab bench --resume --out {folder}", file=sys.stderr)
+            raise typer.Exit(130) from None
+    if json:
+        print(measure(store).model_dump_json(by_alias=True, indent=1))
+        return
+    print_report(store)
+    print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
+
+
+def _folder(out: Path | None, resume: bool) -> Path:
+    from draftlab.store.folder import require_free
+
+    if resume and out is None:
+        raise DraftlabError("--resume does not know which run to finish", "Name its folder with --out.")
+    folder = out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    if not resume:
+        require_free(folder)
+    return folder
+
+
+def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: bool) -> Any:
+    """Flags over the spec's settings over defaults. A run that is resumed without settings takes its own."""
+    from draftlab.spec import make_experiment, read_toml
+
+    settings = {**(read_toml(spec) if spec else {}), **flags}
+    if not resume:
+        return make_experiment(settings or _EMBEDDED)
+
+    from draftlab.store import Store
+
+    before = Store.open(folder).manifest().experiment
+    asked = make_experiment(settings or before)
+    for name, value in asked.model_dump(mode="json", exclude_unset=True).items():
+        if settings and before.get(name) != value:
+            raise DraftlabError(
+                f"the run in {folder} was started with {name} = {before.get(name)!r}, not {value!r}",
+                "Leave the settings out to resume it as it was, or choose another folder with --out.",
+            )
+    return make_experiment(before)

@@ -1,0 +1,36 @@
+"""Flags that several verbs share, each declared once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+Target = Annotated[
+    str | None,
+    typer.Option("--target", "-t", help="A hub id, folder, .gguf file or catalogue name.", show_default=False),
+]
+Gamma = Annotated[
+    list[int] | None,
+    typer.Option("--gamma", "--num-speculative-tokens", help="Most tokens drafted per round; may repeat. [default: 5]"),
+]
+Rule = Annotated[str | None, typer.Option(help="Verification rule. [default: rejection]")]
+MaxNewTokens = Annotated[int | None, typer.Option(help="New tokens per prompt. [default: the prompt's own, else 128]")]
+Temperature = Annotated[float | None, typer.Option(help="0 is greedy. [default: 0]")]
+TopK = Annotated[int | None, typer.Option(help="0: off. [default: the checkpoint's]")]
+TopP = Annotated[float | None, typer.Option(help="1: off. [default: the checkpoint's]")]
+MinP = Annotated[float | None, typer.Option(help="0: off. [default: the checkpoint's]")]
+RepetitionPenalty = Annotated[float | None, typer.Option(help="1: off. [default: the checkpoint's]")]
+Stop = Annotated[list[str] | None, typer.Option("--stop", help="End a text at this string; may repeat.")]
+IgnoreEos = Annotated[bool | None, typer.Option("--ignore-eos", help="Go on after stop tokens.")]
+Seed = Annotated[int | None, typer.Option(help="All chance follows from it. [default: 0]")]
+Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16. [default: the checkpoint's]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
+TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]
+AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load pickled weights, which can run code.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """Only what was given on the command line."""
+    return {name: value for name, value in settings.items() if value is not None and value != []}

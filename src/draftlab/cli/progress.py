@@ -1,0 +1,70 @@
+"""What a person sees while a bench runs: what is running, how far it is, the time left. On standard error."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from draftlab.bench.plan import Task
+from draftlab.bench.run import Observer
+from draftlab.records import Trace
+from draftlab.report.printable import printable
+
+
+class Progress(Observer):
+    """A bar on a terminal; a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("elapsed"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._row = self._bar.add_task("", start=False, total=None, visible=False)
+        self._num_tasks = 0
+        self._num_done = 0
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bar off the screen."""
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+        self._console.print(printable(text), markup=False, style="dim")
+
+    def planned(self, num_tasks: int, num_done: int) -> None:
+        self._num_tasks, self._num_done = num_tasks, num_done
+        done = f", {num_done} of them done before" if num_done else ""
+        self.say(f"{num_tasks} decodes{done}; warming up")
+        self._bar.start_task(self._row)
+        self._bar.update(self._row, total=num_tasks, completed=num_done, visible=True, description="warming up")
+
+    def begins(self, task: Task) -> None:
+        self._bar.update(self._row, description=printable(f"{task.prompt.record.id} · {task.arm.arm.id}"))
+
+    def ended(self, trace: Trace) -> None:
+        self._num_done += 1
+        self._bar.update(self._row, completed=self._num_done)
+        tenth = max(1, self._num_tasks // 10)
+        if self._bar.disable and self._num_done % tenth == 0:
+            self.say(f"{self._num_done}/{self._num_tasks} decodes")

@@ -1,0 +1,130 @@
+"""Probability distributions over a vocabulary, as lean as they allow: a point mass is a token, all else a tensor.
+
+Both answer the same four questions (`draftlab.types.Row`), which is why neither the loop nor a rule has a greedy
+branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from draftlab.errors import ContractError
+from draftlab.types import Distributions, Draft, Row
+
+_EMPTY = 1e-12  # a residual with less mass than this is rounding: p and q are equal
+
+
+class PointMass:
+    """All probability on one token: greedy decoding, or a deterministic drafter."""
+
+    __slots__ = ("token",)
+
+    def __init__(self, token: int) -> None:
+        self.token = token
+
+    def probability(self, token: int) -> float:
+        return 1.0 if token == self.token else 0.0
+
+    def quantile(self, u: float) -> int:
+        return self.token
+
+    def support(self) -> list[tuple[int, float]]:
+        return [(self.token, 1.0)]
+
+    def minus(self, other: Row) -> Row:
+        return self
+
+
+class DenseRow:
+    """A probability for every token."""
+
+    __slots__ = ("mass",)
+
+    def __init__(self, mass: Tensor) -> None:
+        self.mass = mass  # [vocab], float32 or float64, sums to 1
+
+    def probability(self, token: int) -> float:
+        return float(self.mass[token]) if token < len(self.mass) else 0.0
+
+    def quantile(self, u: float) -> int:
+        mass = self.mass.cpu() if self.mass.device.type == "mps" else self.mass  # MPS has no float64
+        cumulative = mass.cumsum(0, dtype=torch.float64)
+        # Scaled by the true total, so that rounding in the softmax cannot push `u` past the end.
+        at = torch.searchsorted(cumulative, cumulative[-1:] * u, right=True)
+        token = int(at)
+        return token if token < len(self.mass) else int(self.mass.nonzero()[-1])
+
+    def support(self) -> list[tuple[int, float]]:
+        tokens = self.mass.nonzero().flatten()
+        mass = self.mass[tokens].double()
+        return list(zip(tokens.tolist(), (mass / mass.sum()).tolist(), strict=True))
+
+    def minus(self, other: Row) -> Row:
+        match other:
+            case PointMass():
+                rest = self.mass.clone()
+                rest[other.token] = 0
+            case DenseRow():
+                width = min(len(self.mass), len(other.mass))  # beyond the drafter's vocabulary q is 0
+                rest = self.mass.clone()
+                rest[:width] -= other.mass[:width].to(rest)
+                rest.clamp_(min=0)
+            case _:
+                raise ContractError(f"cannot subtract a {type(other).__name__} from a distribution")
+        total = rest.sum()
+        return DenseRow(rest / total) if float(total) > _EMPTY else self
+
+
+class PointMasses:
+    """A point mass per position."""
+
+    def __init__(self, tokens: Sequence[int]) -> None:
+        self._tokens = tokens
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __getitem__(self, index: int) -> Row:
+        return PointMass(self._tokens[index])
+
+    def probabilities(self, tokens: Sequence[int]) -> list[float]:
+        return [float(mine == token) for mine, token in zip(self._tokens, tokens, strict=False)]
+
+
+class Dense:
+    """A dense row per position; the rows may be views of one tensor."""
+
+    def __init__(self, rows: Sequence[Tensor]) -> None:
+        self._rows = rows  # n rows of [vocab]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Row:
+        return DenseRow(self._rows[index])
+
+    def probabilities(self, tokens: Sequence[int]) -> list[float]:
+        masses = [
+            row[token] if token < len(row) else row.new_zeros(())
+            for row, token in zip(self._rows, tokens, strict=False)
+        ]
+        return torch.stack(masses).tolist() if masses else []  # one read of the device
+
+
+def join(rows: Sequence[Row]) -> Distributions:
+    """Rows of one kind as `Distributions`, without copying them."""
+    dense = [row.mass for row in rows if isinstance(row, DenseRow)]
+    if len(dense) == len(rows):
+        return Dense(dense)
+    points = [row.token for row in rows if isinstance(row, PointMass)]
+    if len(points) == len(rows):
+        return PointMasses(points)
+    raise ContractError("rows of several kinds cannot be joined")
+
+
+def proposal(draft: Draft) -> Distributions:
+    """The distributions that a draft was drawn from; point masses on its own tokens where it is deterministic."""
+    return PointMasses(draft.tokens) if draft.q is None else draft.q

@@ -1,0 +1,16 @@
+"""Drafters: one file each, one line each in this table."""
+
+from __future__ import annotations
+
+from draftlab.registry import Entry, Registry
+
+DRAFTERS = Registry(
+    "drafter",
+    {
+        "none": Entry("draftlab.drafters.none:NoDrafter", "drafts nothing: plain decoding, the baseline"),
+        "ngram": Entry("draftlab.drafters.ngram:NgramDrafter", "copies what followed the latest match in the text"),
+        "model": Entry(
+            "draftlab.drafters.model:ModelDrafter", "a smaller model with the target's tokenizer: model:NAME"
+        ),
+    },
+)

@@ -1,0 +1,54 @@
+"""A smaller language model as drafter (Leviathan et al. 2023; Chen et al. 2023)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from draftlab.distributions import join
+from draftlab.drafters.agreement import require_agreement
+from draftlab.errors import DraftlabError
+from draftlab.types import Draft, DrafterContext, LanguageModel, Rng, Round, Warp
+
+
+class ModelDrafter:
+    """Draws each token from the small model's own distribution, warped like the target's."""
+
+    def __init__(self, model: LanguageModel, warp: Warp) -> None:
+        self.model = model
+        self.warp = warp
+        self._committed = 0  # length of the text at the last proposal
+
+    @classmethod
+    def build(cls, context: DrafterContext, *, argument: str = "") -> ModelDrafter:
+        if not argument:
+            raise DraftlabError("drafter 'model' needs a model", "Write model:NAME, for example model:distilgpt2.")
+        loaded = context.load_model(argument)
+        require_agreement(context.target, loaded)
+        return cls(loaded.model, context.warp_for(loaded.model.name))
+
+    def begin(self, prompt: Sequence[int]) -> None:
+        self.model.reset()
+        if len(prompt) > 1 and self._room(prompt) > 0:
+            self.model.forward(prompt[:-1], num_rows=1)
+
+    def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
+        text = list(tokens)
+        rows = []
+        for i in range(min(limit, self._room(tokens))):
+            # All that the cache lacks: the pending token, and after a full acceptance the last drafted one as well.
+            logits = self.model.forward(text[self.model.length :], num_rows=1)
+            row = self.warp(logits, text, ())[0]
+            text.append(rng.draw(row, "draft", i))
+            rows.append(row)
+        self._committed = len(tokens)
+        return Draft(text[len(tokens) :], join(rows)) if rows else Draft(())
+
+    def observe(self, outcome: Round) -> None:
+        # The cache never holds the last drafted token, nor anything after the first rejected one.
+        self.model.rollback(min(self.model.length, self._committed + outcome.num_accepted))
+
+    def _room(self, tokens: Sequence[int]) -> int:
+        """How many tokens fit after `tokens`; near the end of its context the drafter stops drafting."""
+        limit = self.model.context_length
+        return sys.maxsize if limit is None else limit - len(tokens)

@@ -1,0 +1,68 @@
+"""Drafters as they are written on the command line: `name[:argument][,option=value...]`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from draftlab.drafters import DRAFTERS
+from draftlab.errors import DraftlabError, UnknownNameError
+from draftlab.types import Drafter, DrafterContext
+
+
+@dataclass(frozen=True, slots=True)
+class DrafterReference:
+    """A drafter's name with its options, still as text."""
+
+    name: str
+    argument: str | None
+    options: dict[str, str]
+
+
+def parse_drafter(text: str) -> DrafterReference:
+    """Read a reference; the name has to be registered."""
+    head, *pairs = text.split(",")
+    name, colon, argument = head.partition(":")
+    if name not in DRAFTERS.entries():
+        raise UnknownNameError("drafter", name, DRAFTERS.names())
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise DraftlabError(f"drafter '{text}' has the option '{pair}'", "Options are written name=value.")
+        options[key.strip()] = value.strip()
+    return DrafterReference(name, argument if colon else None, options)
+
+
+def build_drafter(reference: DrafterReference, context: DrafterContext) -> Drafter:
+    """Convert the options by the annotations of the drafter's `build`, and build it."""
+    build = DRAFTERS.load(reference.name).build
+    drafter: Drafter = build(context, **_convert(reference, build))
+    return drafter
+
+
+def _convert(reference: DrafterReference, build: Callable[..., Drafter]) -> dict[str, Any]:
+    parameters = inspect.signature(build).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    hints = get_type_hints(build)
+    given = dict(reference.options)
+    if reference.argument is not None:
+        if "argument" not in known:
+            raise DraftlabError(
+                f"drafter '{reference.name}' takes no argument, got '{reference.argument}'", "Leave out the colon."
+            )
+        given["argument"] = reference.argument
+    values = {}
+    for key, value in given.items():
+        if key not in known:
+            raise UnknownNameError(f"option of drafter '{reference.name}'", key, [k for k in known if k != "argument"])
+        try:
+            values[key] = TypeAdapter(hints[key]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise DraftlabError(f"drafter '{reference.name}': {key} cannot be '{value}'", reason) from error
+    return values

@@ -1,0 +1,156 @@
+"""From a resolved model source to a network in memory, through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, GgufConfig
+from transformers.utils import logging
+
+from draftlab.engines.checkpoint import hash_files, require_gguf, require_weights
+from draftlab.engines.placement import choose_dtype, place
+from draftlab.engines.tokenizer import HuggingFaceTokenizer
+from draftlab.engines.wheel import ensure_converted
+from draftlab.errors import DraftlabError, UnsupportedError
+from draftlab.models import LoadOptions, ModelSource
+
+_DECODING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "eos_token_id")
+# Settings of a generation config that change the output and that draftlab does not apply: named, never dropped in
+# silence.
+_IGNORED = (
+    "no_repeat_ngram_size", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "typical_p",
+    "top_h", "epsilon_cutoff", "eta_cutoff", "min_length", "min_new_tokens", "forced_eos_token_id", "guidance_scale",
+    "exponential_decay_length_penalty", "stop_strings",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model's files, looked at but not loaded."""
+
+    source: ModelSource
+    options: LoadOptions
+    path: str
+    """A hub id or the folder that holds the files."""
+    where: Mapping[str, Any]
+    """What every `from_pretrained` of this checkpoint has to be told."""
+    config: Any
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return choose_dtype(self.options.dtype, self.config, "gguf_file" in self.where)
+
+    def load_tokenizer(self) -> HuggingFaceTokenizer:
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.path, **self.where)
+        except (OSError, ValueError, ImportError, KeyError) as error:
+            raise _readable(self.source, "tokenizer", error) from error
+        return HuggingFaceTokenizer(tokenizer, self.source.reference)
+
+    def load_network(self) -> Any:
+        """Refuse what cannot be rolled back or does not fit, then read the weights."""
+        num_bytes = self._inspect()
+        placement = place(self.source.reference, num_bytes, self.options.device)
+        extra: dict[str, Any] = {"device_map": "auto"} if placement.spread else {}
+        if "gguf_file" in self.where:
+            extra["quantization_config"] = GgufConfig(dequantize=True)
+        elif not self.options.allow_pickle:
+            extra["use_safetensors"] = True
+        try:
+            network: Any = AutoModelForCausalLM.from_pretrained(self.path, dtype=self.dtype, **self.where, **extra)
+        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+            raise _readable(self.source, "weights", error) from error
+        if not placement.spread:
+            network.to(placement.device)
+        if placement.device.type == "cpu":
+            # Weights that stay memory-mapped can be dropped by the system and read again from disk in mid-run.
+            for tensor in (*network.parameters(), *network.buffers()):
+                tensor.data = tensor.data.clone()
+        return network.eval()
+
+    def decoding_defaults(self, network: Any) -> dict[str, Any]:
+        """What the checkpoint's generation config sets; `ignored` names what draftlab does not apply."""
+        config = network.generation_config
+        defaults = {name: getattr(config, name, None) for name in _DECODING}
+        stop = defaults["eos_token_id"]
+        defaults["eos_token_id"] = [stop] if isinstance(stop, int) else stop
+        defaults["ignored"] = [n for n in _IGNORED if getattr(config, n, None) not in (None, 0, 1.0, [])] or None
+        return {name: value for name, value in defaults.items() if value is not None}
+
+    def describe(self, network: Any) -> dict[str, Any]:
+        device_map = getattr(network, "hf_device_map", None)
+        return {
+            "source": self.source.reference,
+            "kind": self.source.kind,
+            "engine": "transformers",
+            "architecture": type(network).__name__,
+            "dtype": str(network.dtype).removeprefix("torch."),
+            "device": sorted({str(d) for d in device_map.values()}) if device_map else str(network.device),
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "revision": getattr(network.config, "_commit_hash", None),
+        }
+
+    def fingerprint(self) -> dict[str, str]:
+        """The sha256 of every local weight file; a hub model is identified by its revision instead."""
+        folder = Path(self.path)
+        if "gguf_file" in self.where:
+            return hash_files([folder / self.where["gguf_file"]])
+        return hash_files(sorted(folder.glob("*.safetensors"))) if folder.is_dir() else {}
+
+    def _inspect(self) -> int:
+        """The bytes of the weights in the chosen dtype, from an empty copy of the network."""
+        trust = {"trust_remote_code": self.options.trust_remote_code}
+        try:
+            with init_empty_weights():
+                empty = AutoModelForCausalLM.from_config(self.config, **trust)
+        except (ValueError, ImportError) as error:
+            raise _readable(self.source, "architecture", error) from error
+        if empty._is_stateful or not DynamicCache(config=self.config).is_croppable:
+            raise UnsupportedError(
+                f"'{self.source.reference}' ({type(empty).__name__}) keeps a recurrent state that cannot "
+                "be rolled back after a rejection",
+                "Speculative decoding here needs a model whose every layer has an attention cache.",
+            )
+        return int(sum(p.numel() for p in empty.parameters()) * self.dtype.itemsize)
+
+
+def open_checkpoint(source: ModelSource, options: LoadOptions) -> Checkpoint:
+    """Find the files and read the configuration."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    where: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
+    path = source.location
+    match source.kind:
+        case "wheel":
+            path = str(ensure_converted(source.reference, options.say))
+        case "folder":
+            require_weights(Path(path), options.allow_pickle)
+        case "gguf":
+            require_gguf(Path(path))
+            where["gguf_file"] = Path(path).name
+            path = str(Path(path).parent)
+    try:
+        config = AutoConfig.from_pretrained(path, **where)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise _readable(source, "configuration", error) from error
+    return Checkpoint(source, options, path, where, config)
+
+
+def _readable(source: ModelSource, part: str, error: Exception) -> DraftlabError:
+    """One line for the many lines with which transformers fails."""
+    text = str(error)
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    if "trust_remote_code" in text:
+        hint = "Its code is not part of transformers; pass --trust-remote-code if you trust its author."
+    elif source.kind == "hub":
+        hint = (
+            "Is the id right and the network up? A private model needs `hf auth login`; a local folder needs neither."
+        )
+    else:
+        hint = "Is the download complete, and a causal language model?"
+    return DraftlabError(f"cannot load the {part} of '{source.reference}': {reason[:300]}", hint)

@@ -1,0 +1,76 @@
+"""Where a model goes and whether it fits, decided before its weights are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from draftlab.errors import DraftlabError, UnsupportedError
+
+_GIB = 2**30
+_HEADROOM = 1.05  # activations and the cache need some room beside the weights
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A device, or `spread` over all devices by accelerate."""
+
+    device: torch.device
+    spread: bool = False
+
+
+def choose_dtype(asked: str, config: Any, is_gguf: bool) -> torch.dtype:
+    """`auto` is the checkpoint's own; a quantised GGUF file has none and becomes bfloat16."""
+    if asked != "auto":
+        dtype = getattr(torch, asked)
+    elif is_gguf:
+        dtype = torch.bfloat16
+    else:
+        dtype = getattr(config, "dtype", None) or torch.float32
+    return dtype if isinstance(dtype, torch.dtype) else getattr(torch, str(dtype))
+
+
+def choose_device(asked: str) -> torch.device:
+    """The device asked for, or the best that is here."""
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except RuntimeError as error:
+        raise DraftlabError(f"there is no device called '{asked}'", "Use auto, cpu, cuda, cuda:1 or mps.") from error
+    missing = device.type == "cuda" and not torch.cuda.is_available()
+    missing = missing or (device.type == "mps" and not torch.backends.mps.is_available())
+    if missing or device.type not in ("cpu", "cuda", "mps"):
+        raise UnsupportedError(f"torch finds no {device.type} device here", "Use --device auto or cpu.")
+    return device
+
+
+def place(name: str, num_bytes: int, asked: str) -> Placement:
+    """One device if the weights fit there, else all of them; raise if they fit nowhere."""
+    import psutil
+
+    device = choose_device(asked)
+    host = psutil.virtual_memory().available
+    if device.type != "cuda":
+        _require_room(name, num_bytes, host)
+        return Placement(device)
+    free, _ = torch.cuda.mem_get_info(device)
+    if num_bytes * _HEADROOM <= free:
+        return Placement(device)
+    if asked != "auto":
+        _require_room(name, num_bytes, free)
+    _require_room(name, num_bytes, host + sum(torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())))
+    return Placement(device, spread=True)
+
+
+def _require_room(name: str, num_bytes: int, available: int) -> None:
+    if num_bytes * _HEADROOM > available:
+        raise DraftlabError(
+            f"not enough memory for '{name}': its weights need about {num_bytes / _GIB:.1f} GiB, "
+            f"{available / _GIB:.1f} GiB are available",
+            "Use --dtype bfloat16, a smaller model, or a larger machine.",
+        )

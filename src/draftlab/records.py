@@ -1,0 +1,105 @@
+"""What a run leaves behind: a manifest, and one trace per decode. Integers, strings and nanoseconds; never a ratio.
+
+`docs/records.md` describes every field.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from draftlab.spec import Sampling
+from draftlab.types import StopReason
+
+SCHEMA_VERSION = 1
+
+TraceKey = tuple[str, str, int]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rounds(_Record):
+    """The rounds of one decode, by column: entry i belongs to round i."""
+
+    drafted: tuple[int, ...] = ()
+    accepted: tuple[int, ...] = ()
+    """As the rule said."""
+    emitted: tuple[int, ...] = ()
+    """As kept, after the cut at a stop; counts the target's own token."""
+
+
+class Trace(_Record):
+    """One prompt decoded once by one arm. A failed trace has an error and no numbers."""
+
+    arm: str
+    prompt_id: str
+    repetition: int
+    seed: int
+    status: Literal["ok", "failed"]
+    stop: StopReason | None = None
+    tokens: tuple[int, ...] = ()
+    text: str = ""
+    prefill_ns: int | None = None
+    decode_ns: int | None = None
+    rounds: Rounds = Rounds()
+    error: str | None = None
+
+    @property
+    def key(self) -> TraceKey:
+        """What makes this trace the only one of its kind in a run."""
+        return (self.arm, self.prompt_id, self.repetition)
+
+
+class Arm(_Record):
+    """One way of decoding that a run compares."""
+
+    id: str
+    role: Literal["baseline", "drafted", "native"]
+    drafter: str
+    gamma: int
+    rule: str
+
+
+class PromptRecord(_Record):
+    """One prompt as it was decoded."""
+
+    id: str
+    suite: str
+    category: str
+    subcategory: str
+    prompt: str | None = None
+    messages: tuple[dict[str, str], ...] | None = None
+    num_tokens: int
+    max_new_tokens: int
+
+
+class RunManifest(_Record):
+    """All that is needed to understand a run's traces, and to make them again."""
+
+    schema_version: int = Field(default=SCHEMA_VERSION, alias="schema")
+    created: str
+    command: tuple[str, ...]
+    experiment: dict[str, Any]
+    """The spec as given."""
+    fingerprint: str
+    """Hash of all that decides what is decoded; a run can be resumed only by a spec with the same."""
+    sampling: Sampling
+    """The one decoding configuration of baseline and arms, resolved."""
+    sampling_ignored: tuple[str, ...] = ()
+    """Settings of the checkpoint's generation config that draftlab does not apply."""
+    stop_tokens: tuple[int, ...]
+    stop_strings: tuple[str, ...]
+    repetitions: int
+    seed: int
+    arms: tuple[Arm, ...]
+    prompts: tuple[PromptRecord, ...]
+    suites: dict[str, str]
+    """Name of each suite, with the hash of its prompts."""
+    target: dict[str, Any]
+    drafters: dict[str, dict[str, Any]]
+    environment: dict[str, Any]
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

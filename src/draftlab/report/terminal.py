@@ -1,0 +1,132 @@
+"""A run's figures as a table for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from draftlab.records import RunManifest, Trace
+from draftlab.report.measure import ArmReport, Report, measure
+from draftlab.report.printable import printable
+from draftlab.stats import Estimate
+from draftlab.store import Store
+
+_WIDTH_OF_A_FILE = 110  # columns, where the output is no terminal
+_MOST_FAILURES = 5
+
+
+def print_report(store: Store, file_width: int = _WIDTH_OF_A_FILE) -> Report:
+    """Print what a run found, and return it."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=file_width)
+    manifest = store.manifest()
+    report = measure(store)
+    console.print(_heading(manifest, report))
+    if report.arms:
+        console.print(_table(report))
+    _print_notes(console, store, manifest, report)
+    return report
+
+
+def _heading(manifest: RunManifest, report: Report) -> Text:
+    sampling = manifest.sampling
+    how = "greedy" if sampling.temperature == 0.0 else f"temperature {sampling.temperature:g}"
+    extras = [f"top-k {sampling.top_k}"] if sampling.temperature and sampling.top_k else []
+    extras += [f"top-p {sampling.top_p:g}"] if sampling.temperature and sampling.top_p < 1 else []
+    extras += [f"min-p {sampling.min_p:g}"] if sampling.temperature and sampling.min_p else []
+    extras += [f"repetition penalty {sampling.repetition_penalty:g}"] if sampling.repetition_penalty != 1 else []
+    target = manifest.target
+    line = (
+        f"{target['source']}, {target['dtype']} on {target['device']}, {', '.join([how, *extras])}; "
+        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, repetitions: {manifest.repetitions}"
+    )
+    plain = report.baseline.tokens_per_s
+    return Text(printable(f"{line}\nplain decoding: {_figure(plain, '.1f')} tokens/s"))
+
+
+def _table(report: Report) -> Table:
+    # One drafter and category to a row; 95 % intervals under speed-up, where decisions are made.
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("prompts", "drafter", "γ"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "tokens/s\nplain",
+        "tokens/s\ndrafted",
+        "walltime\nspeed-up",
+        "acceptance\nrate",
+        "draft\nutilization",
+    ):
+        table.add_column(name, justify="right")
+    table.add_column("block\nefficiency", justify="right")
+    table.add_column("identical", justify="right")
+    for index, arm in enumerate(report.arms):
+        last_of_drafter = index + 1 == len(report.arms) or report.arms[index + 1].category == report.arms[0].category
+        table.add_row(*_row(arm), style="bold" if arm.category == "all" else "", end_section=last_of_drafter)
+    return table
+
+
+def _row(arm: ArmReport) -> list[Text | str]:
+    speedup = arm.walltime_speedup
+    style = ""
+    if speedup.low is not None and speedup.high is not None:
+        style = "green" if speedup.low > 1 else "red" if speedup.high < 1 else ""
+    return [
+        Text(printable(f"{arm.category} ({arm.num_prompts})")),
+        Text(printable(arm.drafter)),
+        str(arm.gamma),
+        _figure(arm.baseline_tokens_per_s, ".1f", interval=False),
+        _figure(arm.tokens_per_s, ".1f", interval=False),
+        Text(_figure(speedup, ".2f", unit="x"), style=style),
+        _figure(arm.acceptance_rate, ".2f", interval=False),
+        _figure(arm.draft_utilization, ".2f", interval=False),
+        _figure(arm.block_efficiency, ".2f", interval=False),
+        f"{arm.identical}/{arm.compared}" if arm.compared else "–",
+    ]
+
+
+def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
+    if report.native is not None:
+        native = report.native
+        same = f", {native.identical}/{native.compared} texts identical to the baseline's" if native.compared else ""
+        console.print(
+            "check on the baseline, prefill included: the engine's own generate "
+            f"{_figure(native.tokens_per_s, '.1f')} tokens/s, "
+            f"our plain loop {_figure(native.baseline_tokens_per_s, '.1f')}{same}",
+            markup=False,
+        )
+    first = next((d for arm in report.arms if arm.category == "all" for d in arm.divergences), None)
+    if first is not None:
+        dtype = manifest.target["dtype"]
+        console.print(
+            printable(
+                f"not identical, for example: {first.prompt_id} leaves the baseline at token {first.position}. "
+                f"In {dtype} a pass over several rows rounds differently from a pass over one; "
+                "with --dtype float32 the texts should agree."
+            ),
+            markup=False,
+        )
+    if manifest.sampling_ignored:
+        names = ", ".join(manifest.sampling_ignored)
+        console.print(f"not applied, though the checkpoint's generation config sets it: {names}", markup=False)
+    _print_failures(console, [trace for trace in store.traces() if trace.status == "failed"])
+    if not report.complete:
+        console.print("this run is not complete: figures are of what is there", style="yellow")
+
+
+def _print_failures(console: Console, failed: list[Trace]) -> None:
+    for trace in failed[:_MOST_FAILURES]:
+        where = f"{trace.prompt_id}, {trace.arm}, repetition {trace.repetition}"
+        console.print(Text(printable(f"failed: {where}: {trace.error}"), style="red"))
+    if len(failed) > _MOST_FAILURES:
+        console.print(f"and {len(failed) - _MOST_FAILURES} more failed", style="red")
+
+
+def _figure(estimate: Estimate, form: str, *, unit: str = "", interval: bool = True) -> str:
+    if estimate.value is None:
+        return "–"
+    value = f"{estimate.value:{form}}{unit}"
+    if interval and estimate.low is not None:
+        return f"{value} [{estimate.low:{form}}, {estimate.high:{form}}]"
+    return value

@@ -1,0 +1,100 @@
+"""What an experiment is: models, drafters, suites and settings, from a TOML file, from flags, or from both."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from draftlab.errors import DraftlabError, UnknownNameError
+
+DEFAULT_TARGET = "smollm2-135m-instruct"
+MAX_GAMMA = 256
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Sampling(BaseModel):
+    """One resolved decoding configuration; baseline and arms share it. Temperature 0 is greedy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(default=0.0, ge=0.0, le=100.0)
+    top_k: int = Field(default=0, ge=0)  # 0: off
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    min_p: float = Field(default=0.0, ge=0.0, le=1.0)
+    repetition_penalty: float = Field(default=1.0, gt=0.0)
+
+
+class Experiment(BaseModel):
+    """A bench as asked for. What is None is decided when the models are known, and then stands in the manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str = Field(default=DEFAULT_TARGET, min_length=1)
+    drafters: tuple[str, ...] = Field(default=("ngram",), min_length=1)
+    suites: tuple[str, ...] = Field(default=("code", "prose"), min_length=1)
+    gammas: tuple[int, ...] = Field(default=(5,), min_length=1)
+    rule: str = "rejection"
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0.0, le=100.0)
+    top_k: int | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    min_p: float | None = Field(default=None, ge=0.0, le=1.0)
+    repetition_penalty: float | None = Field(default=None, gt=0.0)
+    stop_strings: tuple[str, ...] = ()
+    ignore_eos: bool = False
+    repetitions: int = Field(default=1, ge=1)
+    limit: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+
+    @field_validator("gammas")
+    @classmethod
+    def _sensible_gammas(cls, gammas: tuple[int, ...]) -> tuple[int, ...]:
+        for gamma in gammas:
+            if not 0 <= gamma <= MAX_GAMMA:
+                raise ValueError(f"gamma is the most tokens drafted in a round, from 0 to {MAX_GAMMA}")
+        return gammas
+
+    @field_validator("stop_strings")
+    @classmethod
+    def _no_empty_stop(cls, strings: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in strings:
+            raise ValueError("a stop string may not be empty")
+        return strings
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings of a spec file, as written."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DraftlabError(f"cannot read the spec {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DraftlabError(f"{path} is not valid TOML: {error}") from error
+
+
+def make_experiment(settings: Mapping[str, Any]) -> Experiment:
+    """Validate settings; what is wrong is said in one line, in the words of the flags."""
+    unknown = [name for name in settings if name not in Experiment.model_fields]
+    if unknown:
+        raise UnknownNameError("setting", unknown[0], Experiment.model_fields)
+    try:
+        return Experiment(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        flag = {"gammas": "gamma", "drafters": "drafter", "suites": "suite", "stop_strings": "stop"}.get(name, name)
+        reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        given = settings.get(name)
+        raise DraftlabError(f"--{flag.replace('_', '-')} cannot be {given!r}: it {_sentence(reason)}") from error
+
+
+def _sentence(reason: str) -> str:
+    return reason if reason.startswith("should") else f"is refused: {reason}"
