@@ -6,10 +6,15 @@ a run, so that arms and metrics stay paired.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+_Array = NDArray[Any]
 
 NUM_RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -24,24 +29,36 @@ class Estimate:
     high: float | None = None
 
 
-def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float], seed: int = 0) -> Estimate:
-    """sum(numerators) / sum(denominators) over prompts, with a percentile interval."""
-    above = np.asarray(numerators, dtype=float)
-    below = np.asarray(denominators, dtype=float)
-    if not below.sum():
-        return Estimate(None)
-    value = float(above.sum() / below.sum())
-    if len(above) < 2:
-        return Estimate(value)
-    times = _resamples(len(above), seed)
-    sums = times @ np.column_stack([above, below])
-    drawn = sums[sums[:, 1] > 0]
+def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    """sum(numerators) / sum(denominators), one entry per prompt."""
+    return _bootstrap([numerators, denominators], lambda above, below: above / below)
+
+
+def ratio_of_ratios(
+    numerators: tuple[Sequence[float], Sequence[float]], denominators: tuple[Sequence[float], Sequence[float]]
+) -> Estimate:
+    """(sum(a) / sum(b)) / (sum(c) / sum(d)) for numerators (a, b) and denominators (c, d), one entry per prompt."""
+    return _bootstrap([*numerators, *denominators], lambda a, b, c, d: (a / b) / (c / d))
+
+
+def _bootstrap(columns: Sequence[Sequence[float]], statistic: Callable[..., _Array]) -> Estimate:
+    """A statistic of column sums with its percentile interval; None where it is not defined."""
+    table = np.asarray(columns, dtype=float).T  # [prompts, columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(statistic(*table.sum(axis=0)))
+        if not np.isfinite(value):
+            return Estimate(None)
+        if len(table) < 2:
+            return Estimate(value)
+        drawn = statistic(*(_resamples(len(table)) @ table).T)
+    drawn = drawn[np.isfinite(drawn)]  # a resample may happen to hold no judged token at all
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
+    low, high = np.quantile(drawn, [tail, 1 - tail])
     return Estimate(value, float(low), float(high))
 
 
-def _resamples(num_prompts: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+@cache
+def _resamples(num_prompts: int) -> _Array:
     """How often each prompt is drawn in each resample: [NUM_RESAMPLES, num_prompts]; the same for the same number."""
-    generator = np.random.default_rng([seed, num_prompts])
+    generator = np.random.default_rng(num_prompts)
     return generator.multinomial(num_prompts, np.full(num_prompts, 1 / num_prompts), size=NUM_RESAMPLES)

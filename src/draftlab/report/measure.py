@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from draftlab.metrics import Counts, acceptance_at, count, first_difference
 from draftlab.records import SCHEMA_VERSION, Arm, RunManifest, Trace
-from draftlab.stats import Estimate, ratio_of_sums
+from draftlab.stats import Estimate, ratio_of_ratios, ratio_of_sums
 from draftlab.store import Store
 
 
@@ -127,9 +127,9 @@ def _measure_arm(arm: Arm, category: str, base: list[Trace], traces: list[Trace]
         category=category,
         num_prompts=len(pairs),
         num_failed=_num_failed(traces),
-        walltime_speedup=ratio_of_sums(
-            [pair.base.decode_ns / pair.base.tokens for pair in pairs],
-            [pair.arm.decode_ns / pair.arm.tokens for pair in pairs],
+        walltime_speedup=ratio_of_ratios(
+            ([pair.base.decode_ns for pair in pairs], [pair.base.tokens for pair in pairs]),
+            ([pair.arm.decode_ns for pair in pairs], [pair.arm.tokens for pair in pairs]),
         ),
         tokens_per_s=_rate(arms),
         baseline_tokens_per_s=_rate([pair.base for pair in pairs]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,20 +14,23 @@ from draftlab.report.printable import printable
 from draftlab.stats import Estimate
 from draftlab.store import Store
 
-_WIDTH_OF_A_FILE = 110  # columns, where the output is no terminal
 _MOST_FAILURES = 5
+_MIN_WIDTH = 100  # columns, where the output is no terminal
 
 
-def print_report(store: Store, file_width: int = _WIDTH_OF_A_FILE) -> Report:
+def print_report(store: Store) -> Report:
     """Print what a run found, and return it."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=file_width)
+        console = Console(highlight=False, width=max(console.width, _MIN_WIDTH))
     manifest = store.manifest()
     report = measure(store)
     console.print(_heading(manifest, report))
-    if report.arms:
-        console.print(_table(report))
+    for name, rows in groupby(report.arms, key=lambda arm: (arm.drafter, arm.gamma, arm.rule)):
+        console.print()
+        console.print(Text(printable("drafter {}, gamma {}, rule {}".format(*name)), style="bold"))
+        console.print(_table(list(rows)))
+    console.print()
     _print_notes(console, store, manifest, report)
     return report
 
@@ -46,24 +51,16 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
     return Text(printable(f"{line}\nplain decoding: {_figure(plain, '.1f')} tokens/s"))
 
 
-def _table(report: Report) -> Table:
-    # One drafter and category to a row; 95 % intervals under speed-up, where decisions are made.
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("prompts", "drafter", "γ"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "tokens/s\nplain",
-        "tokens/s\ndrafted",
-        "walltime\nspeed-up",
-        "acceptance\nrate",
-        "draft\nutilization",
-    ):
-        table.add_column(name, justify="right")
-    table.add_column("block\nefficiency", justify="right")
-    table.add_column("identical", justify="right")
-    for index, arm in enumerate(report.arms):
-        last_of_drafter = index + 1 == len(report.arms) or report.arms[index + 1].category == report.arms[0].category
-        table.add_row(*_row(arm), style="bold" if arm.category == "all" else "", end_section=last_of_drafter)
+def _table(arms: list[ArmReport]) -> Table:
+    """One arm, a row for each category; the 95 % interval stands where decisions are made."""
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("prompts", no_wrap=True, min_width=12)
+    # Fixed widths, so that the tables of several arms stand in line.
+    headers = ["tokens/s\nplain", "tokens/s\ndrafted", "speed-up\n[95 % interval]", "accept.\nrate", "draft\nutiliz."]
+    for header, width in zip([*headers, "block\neffic.", "identical\ntexts"], [8, 8, 18, 7, 7, 6, 9], strict=True):
+        table.add_column(header, justify="right", no_wrap=True, min_width=width)
+    for arm in arms:
+        table.add_row(*_row(arm), style="bold" if arm.category == "all" else "")
     return table
 
 
@@ -74,8 +71,6 @@ def _row(arm: ArmReport) -> list[Text | str]:
         style = "green" if speedup.low > 1 else "red" if speedup.high < 1 else ""
     return [
         Text(printable(f"{arm.category} ({arm.num_prompts})")),
-        Text(printable(arm.drafter)),
-        str(arm.gamma),
         _figure(arm.baseline_tokens_per_s, ".1f", interval=False),
         _figure(arm.tokens_per_s, ".1f", interval=False),
         Text(_figure(speedup, ".2f", unit="x"), style=style),
@@ -89,30 +84,39 @@ def _row(arm: ArmReport) -> list[Text | str]:
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
     if report.native is not None:
         native = report.native
-        same = f", {native.identical}/{native.compared} texts identical to the baseline's" if native.compared else ""
+        same = f"; {native.identical} of {native.compared} texts identical" if native.compared else ""
         console.print(
-            "check on the baseline, prefill included: the engine's own generate "
-            f"{_figure(native.tokens_per_s, '.1f')} tokens/s, "
-            f"our plain loop {_figure(native.baseline_tokens_per_s, '.1f')}{same}",
+            f"check on the baseline: plain loop {_figure(native.baseline_tokens_per_s, '.1f')} tokens/s, the engine's "
+            f"own generate {_figure(native.tokens_per_s, '.1f')} (prefill included in both){same}",
             markup=False,
         )
-    first = next((d for arm in report.arms if arm.category == "all" for d in arm.divergences), None)
-    if first is not None:
-        dtype = manifest.target["dtype"]
-        console.print(
-            printable(
-                f"not identical, for example: {first.prompt_id} leaves the baseline at token {first.position}. "
-                f"In {dtype} a pass over several rows rounds differently from a pass over one; "
-                "with --dtype float32 the texts should agree."
-            ),
-            markup=False,
-        )
+    _print_divergence(console, manifest, report)
     if manifest.sampling_ignored:
         names = ", ".join(manifest.sampling_ignored)
         console.print(f"not applied, though the checkpoint's generation config sets it: {names}", markup=False)
     _print_failures(console, [trace for trace in store.traces() if trace.status == "failed"])
     if not report.complete:
         console.print("this run is not complete: figures are of what is there", style="yellow")
+
+
+def _print_divergence(console: Console, manifest: RunManifest, report: Report) -> None:
+    first = next((d for arm in report.arms if arm.category == "all" for d in arm.divergences), None)
+    if first is None:
+        return
+    dtype = manifest.target["dtype"]
+    cause = (
+        f"In {dtype} a pass over several rows rounds differently from a pass over one, so that near ties fall the "
+        "other way; in float32 (--dtype float32) that is rare."
+        if dtype in ("bfloat16", "float16")
+        else f"In {dtype} this is rare; look at the place."
+    )
+    console.print(
+        Text(
+            printable(
+                f"not identical: {first.prompt_id}, for one, leaves the baseline at token {first.position}. {cause}"
+            )
+        )
+    )
 
 
 def _print_failures(console: Console, failed: list[Trace]) -> None:
