@@ -66,7 +66,7 @@ class DenseRow:
         match other:
             case PointMass():
                 rest = self.mass.clone()
-                rest[other.token] = 0
+                rest[other.token : other.token + 1] = 0  # a slice, since the token may lie beyond the width
             case DenseRow():
                 width = min(len(self.mass), len(other.mass))  # beyond the drafter's vocabulary q is 0
                 rest = self.mass.clone()

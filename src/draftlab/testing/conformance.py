@@ -31,6 +31,7 @@ from draftlab.types import (
 
 TOLERANCE = 1e-9
 _VOCAB = 3
+_SCALE = 1.0  # flat enough that every branch has weight
 _STOP = frozenset({2})
 
 
@@ -127,19 +128,19 @@ class _Watched:
 
 
 def _decoder(drafter: Drafter, rule: VerificationRule, sampling: Sampling, gamma: int) -> Decoder:
-    return Decoder(ToyModel(_VOCAB), drafter, rule, Warper(sampling, "toy"), gamma, Stopping(_STOP))
+    return Decoder(ToyModel(_VOCAB, scale=_SCALE), drafter, rule, Warper(sampling, "toy"), gamma, Stopping(_STOP))
 
 
 def _toy_context(sampling: Sampling) -> DrafterContext:
     def toy(reference: str) -> LoadedModel:
         variation = float(reference.partition(":")[2] or 0.5)
-        return LoadedModel(ToyModel(_VOCAB, variation), ToyTokenizer(), {}, {"source": reference})
+        return LoadedModel(ToyModel(_VOCAB, variation, scale=_SCALE), ToyTokenizer(), {}, {"source": reference})
 
     return DrafterContext(toy("toy:0"), toy, lambda name: Warper(sampling, name, width=_VOCAB))
 
 
 def _oracle(prompt: Sequence[int], sampling: Sampling, max_new_tokens: int) -> dict[tuple[int, ...], float]:
-    model = ToyModel(_VOCAB)
+    model = ToyModel(_VOCAB, scale=_SCALE)
 
     def logits(text: Sequence[int]) -> list[float]:
         model.reset()
@@ -156,6 +157,7 @@ def _hard_pairs() -> list[tuple[list[list[float]], list[list[float]] | None]]:
         (p, p[:2]),
         (p, [[0.1, 0.3, 0.6], [0.5, 0.2, 0.3]]),
         (p, [[0.0, 0.4, 0.6], [0.0, 0.0, 1.0]]),
+        ([[0.4, 0.4, 0.2]] * 3, [[0.1, 0.1, 0.8]] * 2),  # a residual of two tokens shows a draw that is used again
         ([[1.0, 0.0, 0.0]] * 3, [[0.0, 0.5, 0.5]] * 2),
         ([[0.5, 0.5, 0.0]] * 3, [[0.0, 0.0, 1.0]] * 2),
         (p, [[1 / 3] * 3] * 2),

@@ -1,0 +1,94 @@
+"""The public kit over everything registered, and the kit itself against things that break the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from draftlab.drafters import DRAFTERS
+from draftlab.drafters.model import ModelDrafter
+from draftlab.drafters.ngram import NgramDrafter
+from draftlab.drafters.reference import DrafterReference, build_drafter
+from draftlab.engines.toy import ToyModel
+from draftlab.rules import RULES
+from draftlab.testing import check_drafter, check_engine, check_rule
+from draftlab.types import Draft, Drafter, DrafterContext, Rng, Round
+
+# What a drafter cannot be built without; a registered drafter that needs more must be named here.
+ARGUMENTS = {"model": "toy:0.5"}
+
+
+@pytest.mark.parametrize("name", DRAFTERS.names())
+def test_registered_drafters_conform(name: str) -> None:
+    reference = DrafterReference(name, ARGUMENTS.get(name), {})
+    check_drafter(lambda context: build_drafter(reference, context))
+
+
+@pytest.mark.parametrize("name", RULES.names())
+def test_registered_rules_conform(name: str) -> None:
+    check_rule(RULES.load(name)())
+
+
+@pytest.mark.parametrize("model", [ToyModel(5), ToyModel(97, 0.3), ToyModel(4, scale=0.1)])
+def test_toys_conform(model: ToyModel) -> None:
+    check_engine(model)
+
+
+class Chatty(NgramDrafter):
+    """Drafts more than it may."""
+
+    def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
+        return Draft([0] * (limit + 1))
+
+
+class Meddling(NgramDrafter):
+    """Writes into the text that it was shown."""
+
+    def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
+        assert isinstance(tokens, list)
+        tokens.append(0)
+        return Draft(())
+
+
+class Forgetless(ModelDrafter):
+    """Never takes rejected tokens back, so its q belongs to another text."""
+
+    def observe(self, outcome: Round) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("drafter", "complaint"), [(Chatty, "limit"), (Meddling, "changed the text")])
+def test_the_kit_finds_a_drafter_that_breaks_the_contract(drafter: type[NgramDrafter], complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        check_drafter(drafter.build)
+
+
+def test_the_kit_finds_a_drafter_that_does_not_roll_back() -> None:
+    def build(context: DrafterContext) -> Drafter:
+        loaded = context.load_model("toy:0.5")
+        return Forgetless(loaded.model, context.warp_for("toy"))
+
+    with pytest.raises((AssertionError, RuntimeError)):  # torch.stack of nothing, once its cache is ahead of the text
+        check_drafter(build)
+
+
+class Sticky(ToyModel):
+    """Rolls back one token too few."""
+
+    def rollback(self, length: int) -> None:
+        super().rollback(min(length + 1, self.length))
+
+
+class Noisy(ToyModel):
+    """Rounds differently whenever it sees several rows."""
+
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> torch.Tensor:
+        return super().forward(tokens, num_rows) + 1e-3 * len(tokens)
+
+
+@pytest.mark.parametrize("model", [Sticky(5), Noisy(5)])
+def test_the_kit_finds_an_engine_that_breaks_the_contract(model: ToyModel) -> None:
+    with pytest.raises(AssertionError):
+        check_engine(model)
