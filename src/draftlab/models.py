@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ def resolve(reference: str) -> ModelSource:
         return ModelSource(reference, "wheel" if entry.wheel else "hub", entry.hub_id)
     if reference == "toy" or reference.startswith("toy:"):
         return ModelSource(reference, "toy", reference)
-    path = Path(reference).expanduser()
+    path = Path(os.path.expanduser(reference))  # noqa: PTH111 - Path's own raises for a user that is not here
     if path.suffix == ".gguf":
         if not path.is_file():
             raise DraftlabError(f"there is no file {reference}", "Give the path of an existing .gguf file.")

@@ -47,5 +47,6 @@ class Registry:
         module, _, attribute = entry.path.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise DraftlabError(f"{self.kind} '{name}' cannot be imported from {entry.path}: {error}") from error
+        except Exception as error:  # what another package raises while it is imported can be anything
+            reason = f"{type(error).__name__}: {error}"
+            raise DraftlabError(f"{self.kind} '{name}' cannot be imported from {entry.path}: {reason}") from error

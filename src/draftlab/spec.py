@@ -19,7 +19,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 class Sampling(BaseModel):
     """One resolved decoding configuration; baseline and arms share it. Temperature 0 is greedy."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     temperature: float = Field(default=0.0, ge=0.0, le=100.0)
     top_k: int = Field(default=0, ge=0)  # 0: off
@@ -31,7 +31,7 @@ class Sampling(BaseModel):
 class Experiment(BaseModel):
     """A bench as asked for. What is None is decided when the models are known, and then stands in the manifest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     target: str = Field(default=DEFAULT_TARGET, min_length=1)
     drafters: tuple[str, ...] = Field(default=("ngram",), min_length=1)
@@ -93,8 +93,6 @@ def make_experiment(settings: Mapping[str, Any]) -> Experiment:
         flag = {"gammas": "gamma", "drafters": "drafter", "suites": "suite", "stop_strings": "stop"}.get(name, name)
         reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         given = settings.get(name)
-        raise DraftlabError(f"--{flag.replace('_', '-')} cannot be {given!r}: it {_sentence(reason)}") from error
-
-
-def _sentence(reason: str) -> str:
-    return reason if reason.startswith("should") else f"is refused: {reason}"
+        shown = ", ".join(map(str, given)) if isinstance(given, list | tuple) else given
+        reason = f"it {reason}" if reason.startswith("should") else reason
+        raise DraftlabError(f"--{flag.replace('_', '-')} cannot be {shown}: {reason}") from error

@@ -22,7 +22,7 @@ class TextStream:
         # Decoded together with the piece before it: some tokenizers write a word's space only after another word.
         before = self._decode(self._tokens[self._start : self._read])
         text = self._decode(self._tokens[self._start :])
-        if text.endswith(_PARTIAL):
+        if text.endswith(_PARTIAL) or len(text) <= len(before):  # a special token writes nothing: look past it
             return ""
         self._start, self._read = self._read, len(self._tokens)
         return text[len(before) :]

@@ -40,6 +40,7 @@ def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, obser
     # Only now: a model that cannot run at all leaves nothing behind.
     store = store or Store.create(folder, make_manifest(bench))
     with store.writer() as writer:
+        done = {trace.key for trace in store.traces()}  # again: whoever had the lock until now may have gone on
         for task in tasks:
             if task.key not in done:
                 observer.begins(task)

@@ -48,7 +48,8 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
             raise
-        _fail(f"out of memory: {str(error).splitlines()[0]}", "Use --dtype bfloat16 or a smaller model.")
+        first_line = str(error).partition("\n")[0]  # Python's own MemoryError says nothing
+        _fail(f"out of memory: {first_line}".rstrip(": "), "Use --dtype bfloat16 or a smaller model.")
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
         sys.exit(1)
@@ -57,6 +58,6 @@ def main() -> None:
 def _fail(message: str, hint: str | None) -> None:
     from draftlab.report.printable import printable
 
-    line = f"error: {message}. {hint}" if hint else f"error: {message}"
+    line = f"error: {message.rstrip('.')}. {hint}" if hint else f"error: {message}"
     print(printable(line.replace("\n", " ")), file=sys.stderr)
     sys.exit(2)

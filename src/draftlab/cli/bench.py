@@ -109,11 +109,16 @@ def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: 
     from draftlab.store import Store
 
     before = Store.open(folder).manifest().experiment
-    asked = make_experiment(settings or before)
-    for name, value in asked.model_dump(mode="json", exclude_unset=True).items():
-        if settings and before.get(name) != value:
+    started = make_experiment(before)
+    asked = make_experiment(settings).model_dump(exclude_unset=True)
+    for name, value in asked.items():
+        if value != (had := getattr(started, name)):
             raise DraftlabError(
-                f"the run in {folder} was started with {name} = {before.get(name)!r}, not {value!r}",
+                f"the run in {folder} was started with {name} = {_written(had)}, not {_written(value)}",
                 "Leave the settings out to resume it as it was, or choose another folder with --out.",
             )
-    return make_experiment(before)
+    return started
+
+
+def _written(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -49,6 +49,11 @@ class ModelDrafter:
         self.model.rollback(min(self.model.length, self._committed + outcome.num_accepted))
 
     def _room(self, tokens: Sequence[int]) -> int:
-        """How many tokens fit after `tokens`; near the end of its context the drafter stops drafting."""
+        """How many tokens fit after `tokens`: none near the end of its context, or after an id that it does not have.
+
+        The target's vocabulary may be wider: its own markers in a prompt, or padding that it happens to draw.
+        """
+        if any(token >= self.model.vocab_size for token in tokens[self.model.length :]):
+            return 0
         limit = self.model.context_length
         return sys.maxsize if limit is None else limit - len(tokens)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Dynami
 from transformers.utils import logging
 
 from draftlab.engines.checkpoint import hash_files, require_gguf, require_weights
+from draftlab.engines.hub import require_hub
 from draftlab.engines.placement import choose_dtype, place
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.engines.wheel import ensure_converted
@@ -126,6 +127,8 @@ def open_checkpoint(source: ModelSource, options: LoadOptions) -> Checkpoint:
     where: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
     path = source.location
     match source.kind:
+        case "hub":
+            where["local_files_only"] = not require_hub(path)
         case "wheel":
             path = str(ensure_converted(source.reference, options.say))
         case "folder":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,11 +33,16 @@ class Store:
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             # Written beside its place and moved there, so that no half manifest is ever seen.
-            with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-                file.write(manifest.model_dump_json(by_alias=True, indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).rename(folder / _MANIFEST)
+            beside = folder / f".{_MANIFEST}"
+            try:
+                with beside.open("w", encoding="utf-8") as file:
+                    file.write(manifest.model_dump_json(by_alias=True, indent=1))
+                    file.flush()
+                    os.fsync(file.fileno())
+                beside.rename(folder / _MANIFEST)
+            except OSError:
+                beside.unlink(missing_ok=True)  # an empty folder can be tried again
+                raise
         return cls(folder)
 
     @classmethod
@@ -68,9 +72,9 @@ class Store:
         path = self.folder / _TRACES
         if not path.exists():
             return
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:  # as bytes: a killed process may have cut a line inside a character
             for number, line in enumerate(file, 1):
-                if not line.endswith("\n"):
+                if not line.endswith(b"\n"):
                     return
                 try:
                     yield Trace.model_validate_json(line)

