@@ -11,7 +11,7 @@ from draftlab.bench.clock import WallClock
 from draftlab.bench.recorder import record
 from draftlab.bench.run import Observer, run_bench
 from draftlab.build import DEFAULT_NEW_TOKENS, Workbench, prepare_bench
-from draftlab.chance import PhiloxChance
+from draftlab.chance import make_chance
 from draftlab.events import Event
 from draftlab.spec import Experiment, make_experiment
 from draftlab.store import Store
@@ -55,7 +55,8 @@ def generate(
     bench.require_room("the prompt", tokens)
     decoder = bench.decoder(bench.drafter(drafter), gamma)
     room = experiment.max_new_tokens or DEFAULT_NEW_TOKENS
-    events = decoder.decode(tokens, max_new_tokens=room, chance=PhiloxChance(experiment.seed))
+    chance = make_chance(experiment.seed, decoder.rule.coupled)
+    events = decoder.decode(tokens, max_new_tokens=room, chance=chance)
     if listen is not None:
         events = _overheard(events, listen, bench)
     recording = record(events, WallClock(bench.target.synchronize))

@@ -10,7 +10,7 @@ from typing import Any
 from draftlab.bench.clock import WallClock
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
 from draftlab.bench.recorder import Recording, record, record_native
-from draftlab.chance import PhiloxChance
+from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
 from draftlab.drafters.reference import build_drafter, parse_drafter
 from draftlab.engines import ENGINES
@@ -49,7 +49,8 @@ class Workbench:
             parse_drafter(drafter)
         RULES.load(experiment.rule)
         say(f"loading target {experiment.target}")
-        target = load_model(experiment.target, experiment, say)
+        rows = max(experiment.gammas) + 1 if experiment.exact else None
+        target = load_model(experiment.target, experiment, say, fixed_rows=rows)
         sampling = resolve_sampling(experiment, target.defaults)
         tokens = () if experiment.ignore_eos else target.defaults.get("eos_token_id", ())
         decode = partial(target.tokenizer.decode, raw=True)
@@ -95,11 +96,16 @@ class Workbench:
         return Warper(self.sampling, model, width=self.target.model.vocab_size)
 
 
-def load_model(reference: str, experiment: Experiment, say: Report) -> LoadedModel:
+def load_model(reference: str, experiment: Experiment, say: Report, fixed_rows: int | None = None) -> LoadedModel:
     """Load a model by reference, through the engine that its source needs."""
     source = resolve(reference)
     options = LoadOptions(
-        experiment.dtype, experiment.device, experiment.trust_remote_code, experiment.allow_pickle, say
+        dtype=experiment.dtype,
+        device=experiment.device,
+        trust_remote_code=experiment.trust_remote_code,
+        allow_pickle=experiment.allow_pickle,
+        fixed_rows=fixed_rows,
+        say=say,
     )
     loaded: LoadedModel = ENGINES.load(source.engine)(source, options)
     return loaded
@@ -158,24 +164,37 @@ def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedP
 
 
 def _prepare_arms(bench: Workbench, clock: WallClock) -> list[PreparedArm]:
-    rule = bench.experiment.rule
-    arms = [_decoding_arm(bench, Arm(id="none", role="baseline", drafter="none", gamma=0, rule=rule), clock)]
+    arms = [_decoding_arm(bench, "none", 0, clock)]
     for drafter in dict.fromkeys(bench.experiment.drafters):
         if drafter != "none":
             built = bench.drafter(drafter)  # shared by its gammas: a drafter starts afresh with every text
-            for gamma in dict.fromkeys(bench.experiment.gammas):
-                arm = Arm(id=f"{drafter} gamma={gamma}", role="drafted", drafter=drafter, gamma=gamma, rule=rule)
-                arms.append(_decoding_arm(bench, arm, clock, built))
+            arms += [
+                _decoding_arm(bench, drafter, gamma, clock, built) for gamma in dict.fromkeys(bench.experiment.gammas)
+            ]
     if isinstance(bench.target.model, GeneratesNatively) and not bench.stopping.strings:
         arms.append(_native_arm(bench, bench.target.model, clock))
     return arms
 
 
-def _decoding_arm(bench: Workbench, arm: Arm, clock: WallClock, drafter: Drafter | None = None) -> PreparedArm:
-    decoder = bench.decoder(drafter or bench.drafter("none"), arm.gamma)
+def _decoding_arm(
+    bench: Workbench, drafter: str, gamma: int, clock: WallClock, built: Drafter | None = None
+) -> PreparedArm:
+    decoder = bench.decoder(built or bench.drafter(drafter), gamma)
+    rule = decoder.rule
+    is_baseline = drafter == "none"
+    arm = Arm(
+        id="none" if is_baseline else f"{drafter} gamma={gamma}",
+        role="baseline" if is_baseline else "drafted",
+        drafter=drafter,
+        gamma=gamma,
+        rule=bench.experiment.rule,
+        lossless=rule.lossless,
+        coupled=rule.coupled,
+    )
 
     def decode(prompt: Sequence[int], max_new_tokens: int, seed: int) -> Recording:
-        return record(decoder.decode(prompt, max_new_tokens=max_new_tokens, chance=PhiloxChance(seed)), clock)
+        chance = make_chance(seed, rule.coupled)
+        return record(decoder.decode(prompt, max_new_tokens=max_new_tokens, chance=chance), clock)
 
     return PreparedArm(arm, decode)
 

@@ -31,7 +31,7 @@ class Decoder:
         """Decode exactly `max_new_tokens` tokens after `prompt`, unless a stop or the context's end comes first."""
         room, end = self._room(prompt, max_new_tokens)
         yield Started(prompt)
-        self.target.reset()
+        self.target.reset(len(prompt) + room)
         self.drafter.begin(prompt)
         # The last token is always pending, so that the first round is a round like any other.
         if len(prompt) > 1:
@@ -39,7 +39,7 @@ class Decoder:
         yield Prefilled()
         tokens = list(prompt)
         for index in count():
-            rng = chance.round(index)
+            rng = chance.round(index, len(tokens))
             # One place is kept for the target's own token: a length limit never truncates a block.
             draft = self.drafter.propose(tokens, min(self.gamma, room - 1), rng)
             yield Drafted(draft)

@@ -1,14 +1,16 @@
 """Probability distributions over a vocabulary, as lean as they allow: a point mass is a token, all else a tensor.
 
-Both answer the same four questions (`draftlab.types.Row`), which is why neither the loop nor a rule has a greedy
+Both answer the same questions (`draftlab.types.Row`), which is why neither the loop nor a rule has a greedy
 branch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from draftlab.errors import ContractError
@@ -34,8 +36,17 @@ class PointMass:
     def support(self) -> list[tuple[int, float]]:
         return [(self.token, 1.0)]
 
-    def minus(self, other: Row) -> Row:
+    def minus(self, other: Row, scale: float = 1.0) -> Row:
         return self
+
+    def excess(self, other: Row, scale: float = 1.0) -> float:
+        return max(0.0, scale - other.probability(self.token))
+
+    def entropy(self) -> float:
+        return 0.0
+
+    def race(self, times: Callable[[int], NDArray[np.float64]]) -> int:
+        return self.token
 
 
 class DenseRow:
@@ -62,20 +73,35 @@ class DenseRow:
         mass = self.mass[tokens].double()
         return list(zip(tokens.tolist(), (mass / mass.sum()).tolist(), strict=True))
 
-    def minus(self, other: Row) -> Row:
-        match other:
-            case PointMass():
-                rest = self.mass.clone()
-                rest[other.token : other.token + 1] = 0  # a slice, since the token may lie beyond the width
-            case DenseRow():
-                width = min(len(self.mass), len(other.mass))  # beyond the drafter's vocabulary q is 0
-                rest = self.mass.clone()
-                rest[:width] -= other.mass[:width].to(rest)
-                rest.clamp_(min=0)
-            case _:
-                raise ContractError(f"cannot subtract a {type(other).__name__} from a distribution")
+    def minus(self, other: Row, scale: float = 1.0) -> Row:
+        rest = self._over(other, scale)
         total = rest.sum()
         return DenseRow(rest / total) if float(total) > _EMPTY else self
+
+    def excess(self, other: Row, scale: float = 1.0) -> float:
+        return float(self._over(other, scale).sum())
+
+    def entropy(self) -> float:
+        return float(torch.special.entr(self.mass).sum())
+
+    def race(self, times: Callable[[int], NDArray[np.float64]]) -> int:
+        mass = self.mass.double().cpu()
+        return int((mass / torch.as_tensor(times(len(mass)), dtype=torch.float64)).argmax())
+
+    def _over(self, other: Row, scale: float) -> Tensor:
+        """max(0, scale * self - other); beyond the width of either, that row is 0."""
+        rest = self.mass * scale  # [vocab], a new tensor
+        match other:
+            case PointMass() if other.token < len(rest):
+                rest[other.token] -= 1.0
+            case PointMass():
+                pass
+            case DenseRow():
+                width = min(len(rest), len(other.mass))
+                rest[:width] -= other.mass[:width].to(rest)
+            case _:
+                raise ContractError(f"cannot subtract a {type(other).__name__} from a distribution")
+        return rest.clamp_(min=0)
 
 
 class PointMasses:

@@ -23,6 +23,8 @@ class LoadOptions:
     device: str = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    fixed_rows: int | None = None
+    """Run every pass with this many rows, so that a token's logits do not depend on its block (the exact mode)."""
     say: Callable[[str], None] = field(default=lambda _: None)
     """Told of work that takes long, such as a download."""
 

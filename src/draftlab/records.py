@@ -61,6 +61,10 @@ class Arm(_Record):
     drafter: str
     gamma: int
     rule: str
+    lossless: bool = True
+    """Whether the rule keeps the target's law."""
+    coupled: bool = False
+    """Whether a sampled text has to equal the baseline's, token for token."""
 
 
 class PromptRecord(_Record):

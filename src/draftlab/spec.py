@@ -49,6 +49,8 @@ class Experiment(BaseModel):
     repetitions: int = Field(default=1, ge=1)
     limit: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    exact: bool = False
+    """Run all target passes in one shape, so that plain and speculative decoding round alike."""
     dtype: Dtype = "auto"
     device: str = "auto"
     trust_remote_code: bool = False

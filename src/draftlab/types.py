@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 StopReason = Literal["length", "stop_token", "stop_string", "context"]
@@ -33,8 +35,24 @@ class Row(Protocol):
         """Every token of positive probability, with that probability."""
         ...
 
-    def minus(self, other: Row) -> Row:
-        """The residual norm(max(0, self - other)) (Leviathan, Algorithm 1); `self` where nothing is left."""
+    def minus(self, other: Row, scale: float = 1.0) -> Row:
+        """The residual norm(max(0, scale * self - other)) (Leviathan, Algorithm 1); `self` where nothing is left."""
+        ...
+
+    def excess(self, other: Row, scale: float = 1.0) -> float:
+        """The mass of max(0, scale * self - other), before it is normalised."""
+        ...
+
+    def entropy(self) -> float:
+        """In nats."""
+        ...
+
+    def race(self, times: Callable[[int], NDArray[np.float64]]) -> int:
+        """The token whose time over its probability is least; times(n) are n standard exponential times.
+
+        That token is distributed by this row (the Gumbel-max trick, Maddison et al. 2014), and rows that are alike
+        mostly agree on it when they race against the same times.
+        """
         ...
 
 
@@ -95,8 +113,8 @@ class Rng(Protocol):
 class Chance(Protocol):
     """The chance of a whole decode."""
 
-    def round(self, index: int) -> Rng:
-        """The chance of round `index`, counted from 0."""
+    def round(self, index: int, length: int = 0) -> Rng:
+        """The chance of round `index`, counted from 0, which starts when the text has `length` tokens."""
         ...
 
 
@@ -122,8 +140,8 @@ class LanguageModel(Protocol):
         """How many tokens are cached."""
         ...
 
-    def reset(self) -> None:
-        """Forget every token."""
+    def reset(self, capacity: int | None = None) -> None:
+        """Forget every token. `capacity` is the most tokens that the next text will have, where that is known."""
         ...
 
     def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
@@ -207,6 +225,9 @@ class VerificationRule(Protocol):
     """Decides which drafted tokens stay."""
 
     lossless: bool
+    """Whether the text has the target's law, whatever the drafter."""
+    coupled: bool
+    """Whether drafter and target draw with the same noise (`draftlab.chance.CoupledChance`)."""
 
     def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
         """Judge `draft` by `p`, which has len(draft.tokens) + 1 rows."""

@@ -48,6 +48,7 @@ class ResidualFromP:
     """After a rejection draws from p itself instead of norm(max(0, p - q))."""
 
     lossless = True
+    coupled = False
 
     def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
         q = proposal(draft)
@@ -62,6 +63,7 @@ class OneCoin:
     """The same coin at every position: a generator that is seeded again inside the accept loop (feifeibear)."""
 
     lossless = True
+    coupled = False
 
     def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
         q = proposal(draft)
@@ -76,6 +78,7 @@ class DraftNoiseForCorrection:
     """The draw that made the draft makes the correction as well (vLLM #54282)."""
 
     lossless = True
+    coupled = False
 
     def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
         q = proposal(draft)
@@ -92,5 +95,5 @@ class SameChanceEveryRound:
     def __init__(self, inner: Chance) -> None:
         self._inner = inner
 
-    def round(self, index: int) -> Rng:
-        return self._inner.round(0)
+    def round(self, index: int, length: int = 0) -> Rng:
+        return self._inner.round(0, length)

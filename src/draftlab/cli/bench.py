@@ -44,6 +44,7 @@ def bench(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
     seed: options.Seed = None,
+    exact: options.Exact = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
     trust_remote_code: options.TrustRemoteCode = None,
@@ -62,8 +63,8 @@ def bench(
     settings = options.given(
         target=target, drafters=drafter, suites=suite, gammas=gamma, rule=rule, max_new_tokens=max_new_tokens,
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty,
-        stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, limit=limit, seed=seed, dtype=dtype,
-        device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, limit=limit, seed=seed, exact=exact,
+        dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     folder = _folder(out, resume)
     experiment = _experiment(spec, settings, folder, resume)

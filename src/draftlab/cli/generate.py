@@ -35,6 +35,7 @@ def generate(
     stop: options.Stop = None,
     ignore_eos: options.IgnoreEos = None,
     seed: options.Seed = None,
+    exact: options.Exact = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
     trust_remote_code: options.TrustRemoteCode = None,
@@ -49,8 +50,8 @@ def generate(
 
     settings = options.given(
         rule=rule, max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
-        repetition_penalty=repetition_penalty, stop_strings=stop, ignore_eos=ignore_eos, seed=seed, dtype=dtype,
-        device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        repetition_penalty=repetition_penalty, stop_strings=stop, ignore_eos=ignore_eos, seed=seed, exact=exact,
+        dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     text = sys.stdin.read() if prompt == "-" else prompt
     make_experiment({**settings, "gammas": (gamma,)})  # bad settings are told without waiting for torch

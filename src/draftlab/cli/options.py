@@ -24,6 +24,10 @@ RepetitionPenalty = Annotated[float | None, typer.Option(help="1: off. [default:
 Stop = Annotated[list[str] | None, typer.Option("--stop", help="End a text at this string; may repeat.")]
 IgnoreEos = Annotated[bool | None, typer.Option("--ignore-eos", help="Go on after stop tokens.")]
 Seed = Annotated[int | None, typer.Option(help="All chance follows from it. [default: 0]")]
+Exact = Annotated[
+    bool | None,
+    typer.Option("--exact", help="Run all target passes in one shape: greedy texts are identical in 16 bit too."),
+]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16. [default: the checkpoint's]")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
 TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]

@@ -40,7 +40,7 @@ class ToyModel:
     def length(self) -> int:
         return len(self._tokens)
 
-    def reset(self) -> None:
+    def reset(self, capacity: int | None = None) -> None:
         self._tokens.clear()
 
     def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:

@@ -29,6 +29,7 @@ class ArmReport(BaseModel):
     drafter: str
     gamma: int
     rule: str
+    lossless: bool
     category: str
     num_prompts: int
     num_failed: int
@@ -119,11 +120,12 @@ def categories(manifest: RunManifest) -> list[str]:
 def _measure_arm(arm: Arm, category: str, base: list[Trace], traces: list[Trace], manifest: RunManifest) -> ArmReport:
     pairs = _pair(base, traces)
     arms = [pair.arm for pair in pairs]
-    divergences, compared = _compare(base, traces) if _comparable(manifest) else ([], 0)
+    divergences, compared = _compare(base, traces) if arm.coupled or _is_greedy(manifest) else ([], 0)
     return ArmReport(
         drafter=arm.drafter,
         gamma=arm.gamma,
         rule=arm.rule,
+        lossless=arm.lossless,
         category=category,
         num_prompts=len(pairs),
         num_failed=_num_failed(traces),
@@ -145,7 +147,7 @@ def _measure_arm(arm: Arm, category: str, base: list[Trace], traces: list[Trace]
 
 def _measure_native(base: list[Trace], native: list[Trace], manifest: RunManifest) -> NativeReport:
     pairs = _pair(base, native)
-    divergences, compared = _compare(base, native) if _comparable(manifest) else ([], 0)
+    divergences, compared = _compare(base, native) if _is_greedy(manifest) else ([], 0)
     return NativeReport(
         tokens_per_s=_rate([pair.arm for pair in pairs], whole=True),
         baseline_tokens_per_s=_rate([pair.base for pair in pairs], whole=True),
@@ -154,8 +156,8 @@ def _measure_native(base: list[Trace], native: list[Trace], manifest: RunManifes
     )
 
 
-def _comparable(manifest: RunManifest) -> bool:
-    """Sampled texts of one law may differ; only greedy ones must be equal."""
+def _is_greedy(manifest: RunManifest) -> bool:
+    """Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal."""
     return manifest.sampling.temperature == 0.0
 
 

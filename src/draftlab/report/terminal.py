@@ -26,10 +26,11 @@ def print_report(store: Store) -> Report:
     manifest = store.manifest()
     report = measure(store)
     console.print(_heading(manifest, report))
-    for name, rows in groupby(report.arms, key=lambda arm: (arm.drafter, arm.gamma, arm.rule)):
+    for _, group in groupby(report.arms, key=lambda arm: (arm.drafter, arm.gamma, arm.rule)):
+        rows = list(group)
         console.print()
-        console.print(Text(printable("drafter {}, gamma {}, rule {}".format(*name)), style="bold"))
-        console.print(_table(list(rows)))
+        console.print(_title(rows[0]))
+        console.print(_table(rows))
     console.print()
     _print_notes(console, store, manifest, report)
     return report
@@ -49,6 +50,13 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
     )
     plain = report.baseline.tokens_per_s
     return Text(printable(f"{line}\nplain decoding: {_figure(plain, '.1f')} tokens/s"))
+
+
+def _title(arm: ArmReport) -> Text:
+    title = Text(printable(f"drafter {arm.drafter}, gamma {arm.gamma}, rule {arm.rule}"), style="bold")
+    if not arm.lossless:
+        title.append(" (lossy: its texts do not have the target's law)", style="red")
+    return title
 
 
 def _table(arms: list[ArmReport]) -> Table:

@@ -8,5 +8,11 @@ RULES = Registry(
     "rule",
     {
         "rejection": Entry("draftlab.rules.rejection:RejectionRule", "speculative sampling, token by token; lossless"),
+        "block": Entry("draftlab.rules.block:BlockRule", "block verification, the draft judged as a whole; lossless"),
+        "coupled": Entry(
+            "draftlab.rules.coupled:CoupledRule",
+            "same noise for drafter and target: the text is plain sampling's; lossless",
+        ),
+        "typical": Entry("draftlab.rules.typical:TypicalRule", "Medusa's typical acceptance; LOSSY"),
     },
 )

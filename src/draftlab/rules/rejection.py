@@ -11,6 +11,7 @@ class RejectionRule:
     """Accept x with probability min(1, p(x) / q(x)); at the first rejection draw from norm(max(0, p - q))."""
 
     lossless = True
+    coupled = False
 
     def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
         q = proposal(draft)

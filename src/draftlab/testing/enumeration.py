@@ -27,7 +27,7 @@ class EnumeratedChance:
         self._script = script
         self._intervals: dict[_Key, tuple[float, float]] = {}
 
-    def round(self, index: int) -> _EnumeratedRng:
+    def round(self, index: int, length: int = 0) -> _EnumeratedRng:
         """The chance of round `index`."""
         return _EnumeratedRng(self, index)
 

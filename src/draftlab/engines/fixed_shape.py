@@ -1,0 +1,98 @@
+"""One shape for every pass, so that plain and speculative decoding round alike: the exact mode.
+
+In 16 bit a pass over n rows rounds differently from a pass over one, because kernels change the order of their sums
+with the shape. Here every pass after the prompt runs the same number of rows against a masked cache of one length;
+rows that no token needs are dummies, whose entries are overwritten. A row's result does not depend on the row index
+at which it stands or on what stands beside it, so the logits of a token are the same bit for bit in whatever block it
+is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, StaticLayer
+
+from draftlab.engines.network import HuggingFaceNetwork
+from draftlab.errors import ContractError, UnsupportedError
+
+_GRAIN = 256  # cache lengths are multiples of this, so that one allocation serves many prompts
+_DUMMY = 0
+
+
+class FixedShapeModel(HuggingFaceNetwork):
+    """A model whose passes all have `width` rows. The prompt is one pass of its own, the same for all arms."""
+
+    def __init__(self, network: Any, name: str, width: int) -> None:
+        super().__init__(network, name)
+        self.width = width
+        self._capacity = 0
+        self._layers: list[StaticLayer] = []
+        self._cache = Cache(layers=[])
+
+    def reset(self, capacity: int | None = None) -> None:
+        needed = (capacity or self.context_length or 4096) + self.width
+        rounded = -(-needed // _GRAIN) * _GRAIN
+        if rounded != self._capacity:
+            self._capacity = rounded
+            # Full layers for sliding windows, too: the mask does the sliding, and any length can be rolled back to.
+            num_layers = self._network.config.get_text_config(decoder=True).num_hidden_layers
+            self._layers = [StaticLayer(max_cache_len=rounded) for _ in range(num_layers)]
+            self._cache = Cache(layers=[*self._layers])
+        self._length = 0
+
+    @torch.inference_mode()
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
+        if self._length == 0 and len(tokens) > self.width:
+            logits = self._pass(tokens, len(tokens))
+        else:
+            starts = range(0, len(tokens), self.width)
+            logits = torch.cat([self._pass(tokens[at : at + self.width], self.width) for at in starts])
+        return logits if num_rows is None else logits[-num_rows:]
+
+    def rollback(self, length: int) -> None:
+        if length > self._length:
+            raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
+        self._length = length  # the entries behind it are masked, and overwritten by the next pass
+
+    def _pass(self, tokens: Sequence[int], num_rows: int) -> Tensor:
+        """Run `tokens` and dummies, `num_rows` rows in all; the logits of the tokens alone."""
+        start = self._length
+        if start + num_rows > self._capacity:
+            raise ContractError(f"{start + num_rows} rows do not fit into a cache of {self._capacity}")
+        ids = [*tokens, *[_DUMMY] * (num_rows - len(tokens))]
+        last = (self.context_length or self._capacity) - 1  # a dummy may stand where the model has no position
+        places = [min(place, last) for place in range(start, start + num_rows)]
+        for layer in self._layers:
+            layer.cumulative_length.fill_(start)
+        out = self._network(
+            input_ids=torch.tensor([ids], device=self._device),
+            position_ids=torch.tensor([places], device=self._device),
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self._length = start + len(tokens)
+        logits: Tensor = out.logits[0, : len(tokens)]
+        return logits
+
+
+def require_exact(model: FixedShapeModel) -> None:
+    """Raise unless the same tokens, scored one by one and several at a time, have the same logits bit for bit."""
+    tokens = [(37 * i + 11) % model.vocab_size for i in range(4 * model.width)]
+    prompt, rest = tokens[: model.width + 1], tokens[model.width + 1 :]
+    logits = []
+    for rows in (1, 2, model.width):
+        model.reset(len(tokens))
+        model.forward(prompt, num_rows=1)
+        logits.append(torch.cat([model.forward(rest[at : at + rows]) for at in range(0, len(rest), rows)]))
+    model.reset()
+    gap = max(float((other.double() - logits[0].double()).abs().max()) for other in logits[1:])
+    if gap > 0.0:
+        raise UnsupportedError(
+            f"'{model.name}' cannot keep the promise of --exact here: the same tokens in other blocks "
+            f"have logits up to {gap:.3g} apart",
+            "Leave --exact out; differences are then recorded where they occur.",
+        )
