@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+from torch import Tensor
+
 from draftlab.bench.clock import WallClock
+from draftlab.bench.divergence import examine
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
 from draftlab.bench.recorder import Recording, record, record_native
 from draftlab.chance import make_chance
@@ -17,13 +20,13 @@ from draftlab.engines import ENGINES
 from draftlab.engines.capabilities import GeneratesNatively
 from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions, resolve
-from draftlab.records import Arm, PromptRecord
+from draftlab.records import Arm, Divergence, PromptRecord, Trace
 from draftlab.rules import RULES
 from draftlab.sampling import Warper
 from draftlab.spec import Experiment, Sampling
 from draftlab.stopping import Stopping
 from draftlab.suites import Prompt, Suite, load_suites
-from draftlab.types import Drafter, DrafterContext, LoadedModel
+from draftlab.types import Drafter, DrafterContext, LanguageModel, LoadedModel
 
 DEFAULT_NEW_TOKENS = 128
 Report = Callable[[str], None]
@@ -148,6 +151,7 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
         drafters={name: _describe(model) for name, model in bench.drafter_models.items()},
         clock=clock,
         text_of=bench.target.tokenizer.decode,
+        examine=_examiner(bench) if bench.sampling.temperature == 0.0 else None,
     )
 
 
@@ -211,6 +215,27 @@ def _native_arm(bench: Workbench, model: GeneratesNatively, clock: WallClock) ->
         return record_native(generate, clock)
 
     return PreparedArm(Arm(id="native", role="native", drafter="none", gamma=0, rule=""), decode)
+
+
+def _examiner(bench: Workbench) -> Callable[[Sequence[int], Trace, Trace], Divergence | None]:
+    warper = Warper(bench.sampling, bench.target.model.name)
+
+    @cache
+    def reference() -> LanguageModel | None:
+        if bench.target.description["dtype"] not in ("bfloat16", "float16"):
+            return None
+        bench.say("loading the target in float32 once more, to look at texts that differ")
+        try:
+            asked = bench.experiment.model_copy(update={"dtype": "float32"})
+            return load_model(bench.experiment.target, asked, bench.say).model
+        except DraftlabError as error:
+            bench.say(f"done without: {error}")
+            return None
+
+    def score(logits: Tensor, text: Sequence[int]) -> Tensor:
+        return warper.scores(logits, text, ())[0]
+
+    return partial(examine, bench.target.model, score, reference)
 
 
 def _describe(loaded: LoadedModel) -> dict[str, Any]:

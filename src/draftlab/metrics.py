@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from draftlab.records import Trace
@@ -56,24 +56,33 @@ def count(traces: Iterable[Trace]) -> Counts:
     return total
 
 
-def acceptance_rate(counts: Counts) -> float | None:
-    """alpha: accepted / judged (Leviathan et al. 2023, section 3.1)."""
-    return _ratio(counts.accepted, counts.judged)
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A measure: what is summed above over what is summed below."""
+
+    above: Callable[[Counts], float]
+    below: Callable[[Counts], float]
+
+    def __call__(self, counts: Counts) -> float | None:
+        """Its value; None where nothing stands below."""
+        below = self.below(counts)
+        return self.above(counts) / below if below else None
 
 
-def draft_utilization(counts: Counts) -> float | None:
-    """accepted / drafted; vLLM and SGLang call this the acceptance rate."""
-    return _ratio(counts.accepted, counts.drafted)
+acceptance_rate = Ratio(lambda c: c.accepted, lambda c: c.judged)
+"""alpha (Leviathan et al. 2023, section 3.1)."""
 
+draft_utilization = Ratio(lambda c: c.accepted, lambda c: c.drafted)
+"""vLLM and SGLang call this the acceptance rate."""
 
-def block_efficiency(counts: Counts) -> float | None:
-    """tau: (accepted + rounds) / rounds, the tokens that a target pass yields."""
-    return _ratio(counts.accepted + counts.rounds, counts.rounds)
+block_efficiency = Ratio(lambda c: c.accepted + c.rounds, lambda c: c.rounds)
+"""tau: the tokens that a target pass yields, the target's own included."""
 
+tokens_per_s = Ratio(lambda c: c.tokens * 1e9, lambda c: c.decode_ns)
+"""New tokens over decode time, prefill apart."""
 
-def tokens_per_s(counts: Counts) -> float | None:
-    """New tokens over decode time, prefill apart."""
-    return _ratio(counts.tokens * 1e9, counts.decode_ns)
+tokens_per_s_with_prefill = Ratio(lambda c: c.tokens * 1e9, lambda c: c.decode_ns + c.prefill_ns)
+"""New tokens over all time; the only speed that an engine's own decoding tells."""
 
 
 def acceptance_at(traces: Iterable[Trace]) -> list[float]:
@@ -97,7 +106,3 @@ def first_difference(left: Sequence[int], right: Sequence[int]) -> int | None:
         if a != b:
             return i
     return None if len(left) == len(right) else min(len(left), len(right))
-
-
-def _ratio(numerator: float, denominator: float) -> float | None:
-    return numerator / denominator if denominator else None

@@ -53,6 +53,29 @@ class Trace(_Record):
         return (self.arm, self.prompt_id, self.repetition)
 
 
+class Divergence(_Record):
+    """Where a greedy text left its baseline, and what the target's own scores say of it. Scores are raw, in logits."""
+
+    arm: str
+    prompt_id: str
+    repetition: int
+    position: int
+    """The first new token that differs, counted from 0."""
+    margin: float | None = None
+    """The baseline's token over the arm's, in the baseline's pass."""
+    rounding: float | None = None
+    """The largest difference between the scores of the baseline's pass and of the arm's, at this position."""
+    margin_float32: float | None = None
+    """The same margin in float32; None where the model does not fit into memory once more."""
+    kind: Literal["tie", "rounding", "real"]
+    """tie: margin <= rounding. rounding: a larger margin, but both passes really choose as they did. real: a fault."""
+
+    @property
+    def key(self) -> TraceKey:
+        """Of the trace that diverged."""
+        return (self.arm, self.prompt_id, self.repetition)
+
+
 class Arm(_Record):
     """One way of decoding that a run compares."""
 

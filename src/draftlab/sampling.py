@@ -29,11 +29,7 @@ class Warper:
 
     def __call__(self, logits: Tensor, prefix: Sequence[int], tail: Sequence[int]) -> Distributions:
         """Warp `logits` [n, vocab]; row i follows `prefix + tail[:i]`."""
-        scores = logits[:, : self.width]
-        if scores.dtype not in (torch.float32, torch.float64):
-            scores = scores.float()
-        if self.sampling.repetition_penalty != 1.0:
-            scores = _penalise(scores, prefix, tail, self.sampling.repetition_penalty)
+        scores = self.scores(logits, prefix, tail)
         if self.sampling.temperature == 0.0:
             best, tokens = scores.max(dim=-1)  # a NaN is a maximum to torch, so one look at `best` finds it
             self._check(best.isfinite(), len(prefix))
@@ -43,6 +39,15 @@ class Warper:
         mass = torch.softmax(_truncate(scores, self.sampling), dim=-1)
         self._check(mass[:, 0].isfinite(), len(prefix))  # one bad logit makes its whole row NaN
         return Dense(mass.unbind())
+
+    def scores(self, logits: Tensor, prefix: Sequence[int], tail: Sequence[int]) -> Tensor:
+        """The penalised logits [n, vocab] in float32 or better, whose largest is the greedy token."""
+        scores = logits[:, : self.width]
+        if scores.dtype not in (torch.float32, torch.float64):
+            scores = scores.float()
+        if self.sampling.repetition_penalty != 1.0:
+            scores = _penalise(scores, prefix, tail, self.sampling.repetition_penalty)
+        return scores
 
     def _check(self, finite: Tensor, position: int) -> None:
         if not finite.all():

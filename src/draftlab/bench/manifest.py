@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from draftlab.bench.environment import describe_environment
 from draftlab.bench.plan import PreparedBench
@@ -34,6 +36,10 @@ def make_manifest(bench: PreparedBench) -> RunManifest:
     )
 
 
+def _identity(facts: Mapping[str, Any]) -> list[Any]:
+    return [facts.get(name) for name in ("files", "revision", "dtype", "fixed_rows")]
+
+
 def fingerprint(bench: PreparedBench) -> str:
     """A hash of all that decides what is decoded; the machine may differ, the texts may not."""
     content = {
@@ -43,6 +49,6 @@ def fingerprint(bench: PreparedBench) -> str:
         "seed": bench.seed,
         "sampling": bench.sampling.model_dump(),
         "stop": [sorted(bench.stop_tokens), list(bench.stop_strings)],
-        "models": [bench.target.get("files"), bench.target.get("revision"), bench.target.get("dtype")],
+        "models": [_identity(facts) for facts in (bench.target, *bench.drafters.values())],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

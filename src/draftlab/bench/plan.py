@@ -8,7 +8,7 @@ from typing import Any
 
 from draftlab.bench.clock import WallClock
 from draftlab.bench.recorder import Recording
-from draftlab.records import Arm, PromptRecord, TraceKey
+from draftlab.records import Arm, Divergence, PromptRecord, Trace, TraceKey
 from draftlab.spec import Sampling
 
 
@@ -46,6 +46,8 @@ class PreparedBench:
     drafters: Mapping[str, Mapping[str, Any]]
     clock: WallClock
     text_of: Callable[[Sequence[int]], str]
+    examine: Callable[[Sequence[int], Trace, Trace], Divergence | None] | None = None
+    """(prompt, plain trace, drafted trace) -> why they differ; None where texts of one law may differ."""
 
 
 @dataclass(frozen=True, slots=True)

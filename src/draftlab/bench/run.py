@@ -9,7 +9,7 @@ from draftlab.bench.plan import PreparedBench, Task, plan
 from draftlab.chance import derive_seed
 from draftlab.errors import DraftlabError
 from draftlab.records import Trace
-from draftlab.store import Store
+from draftlab.store import RunWriter, Store
 
 _WARM_UP_TOKENS = 8
 
@@ -26,6 +26,9 @@ class Observer:
     def ended(self, trace: Trace) -> None:
         """`trace` is on disk."""
 
+    def examines(self, trace: Trace) -> None:
+        """`trace` left its baseline, and the reason is looked for."""
+
 
 def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, observer: Observer | None = None) -> Store:
     """Run what is missing from the run in `folder`; a prompt that fails becomes a failed trace and the run goes on."""
@@ -34,9 +37,8 @@ def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, obser
     tasks = plan(bench)
     done = {trace.key for trace in store.traces()} if store else set()
     observer.planned(len(tasks), len(done))
-    if store and len(done) == len(tasks):
-        return store
-    _warm_up(bench)
+    if len(done) < len(tasks):
+        _warm_up(bench)
     # Only now: a model that cannot run at all leaves nothing behind.
     store = store or Store.create(folder, make_manifest(bench))
     with store.writer() as writer:
@@ -45,9 +47,28 @@ def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, obser
             if task.key not in done:
                 observer.begins(task)
                 trace = _decode(bench, task)
-                writer.append(trace)
+                writer.traces.append(trace)
                 observer.ended(trace)
+        _examine(bench, store, writer, observer)
     return store
+
+
+def _examine(bench: PreparedBench, store: Store, writer: RunWriter, observer: Observer) -> None:
+    """Find out why greedy texts left their baseline, where that is not on record yet."""
+    if bench.examine is None:
+        return
+    done = {divergence.key for divergence in store.divergences()}
+    prompts = {prompt.record.id: prompt.tokens for prompt in bench.prompts}
+    traces = {trace.key: trace for trace in store.traces() if trace.status == "ok"}
+    roles = {prepared.arm.id: prepared.arm.role for prepared in bench.arms}
+    (baseline,) = (arm for arm, role in roles.items() if role == "baseline")
+    for key, trace in traces.items():
+        plain = traces.get((baseline, trace.prompt_id, trace.repetition))
+        if roles[trace.arm] == "drafted" and plain is not None and key not in done and trace.tokens != plain.tokens:
+            observer.examines(trace)
+            found = bench.examine(prompts[trace.prompt_id], plain, trace)
+            if found is not None:
+                writer.divergences.append(found)
 
 
 def _open(bench: PreparedBench, folder: Path) -> Store:

@@ -79,13 +79,18 @@ def bench(
             store = run(experiment, folder, resume=resume, observer=progress, say=progress.say)
         except KeyboardInterrupt:
             progress.stop()
-            print(f"interrupted; finish it with: draftlab bench --resume --out {folder}", file=sys.stderr)
+            started = (folder / "manifest.json").exists()
+            remedy = f"finish it with: draftlab bench --resume --out {folder}" if started else "nothing was written"
+            print(f"interrupted; {remedy}", file=sys.stderr)
             raise typer.Exit(130) from None
     if json:
-        print(measure(store).model_dump_json(by_alias=True, indent=1))
-        return
-    print_report(store)
-    print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
+        found = measure(store)
+        print(found.model_dump_json(by_alias=True, indent=1))
+    else:
+        found = print_report(store)
+        print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 def _folder(out: Path | None, resume: bool) -> Path:
@@ -109,8 +114,7 @@ def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: 
 
     from draftlab.store import Store
 
-    before = Store.open(folder).manifest().experiment
-    started = make_experiment(before)
+    started = make_experiment(Store.open(folder).manifest().experiment)
     asked = make_experiment(settings).model_dump(exclude_unset=True)
     for name, value in asked.items():
         if value != (had := getattr(started, name)):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from draftlab.errors import UnknownNameError
+from draftlab.errors import DraftlabError, UnknownNameError
 
 
 def ls(
@@ -70,10 +70,11 @@ def _runs(folder: Path) -> dict[str, str]:
 
     rows = {}
     for store in list_runs(folder):
-        manifest = store.manifest()
-        num_done = sum(1 for _ in store.traces())
-        suites = ", ".join(manifest.suites)
-        rows[str(store.folder)] = printable(
-            f"{manifest.created}  {manifest.target['source']}  {suites}  {num_done} traces"
-        )
+        try:
+            manifest = store.manifest()
+            num_done = sum(1 for _ in store.traces())
+            facts = f"{manifest.created}  {manifest.target['source']}  {', '.join(manifest.suites)}  {num_done} traces"
+        except DraftlabError as error:  # one that cannot be read must not hide the others
+            facts = str(error)
+        rows[str(store.folder)] = printable(facts)
     return rows

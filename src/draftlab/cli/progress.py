@@ -62,6 +62,9 @@ class Progress(Observer):
     def begins(self, task: Task) -> None:
         self._bar.update(self._row, description=printable(f"{task.prompt.record.id} · {task.arm.arm.id}"))
 
+    def examines(self, trace: Trace) -> None:
+        self._bar.update(self._row, description=printable(f"{trace.prompt_id} · {trace.arm}: why it differs"))
+
     def ended(self, trace: Trace) -> None:
         self._num_done += 1
         self._bar.update(self._row, completed=self._num_done)

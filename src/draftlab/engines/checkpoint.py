@@ -15,10 +15,10 @@ def require_weights(folder: Path, allow_pickle: bool) -> None:
     if not (folder / "config.json").is_file():
         raise DraftlabError(f"{folder} is no model folder: it has no config.json", "Give the folder of a saved model.")
     files = sorted(folder.glob("*.safetensors"))
-    pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
+    pickled = _pickled(folder)
     if not files and pickled and not allow_pickle:
         raise DraftlabError(
-            f"{folder} has only pickled weights ({pickled[0]}), which can run code when they are loaded",
+            f"{folder} has only pickled weights ({pickled[0].name}), which can run code when they are loaded",
             "Convert them to safetensors, or pass --allow-pickle if you trust their author.",
         )
     if not files and not pickled:
@@ -29,11 +29,20 @@ def require_weights(folder: Path, allow_pickle: bool) -> None:
         _require_whole(path)
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The files that a model is read from: safetensors, or pickled ones where there is nothing else."""
+    return sorted(folder.glob("*.safetensors")) or _pickled(folder)
+
+
 def require_gguf(path: Path) -> None:
     """Raise unless `path` starts like a GGUF file."""
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise DraftlabError(f"{path} is no GGUF file", "Is the download complete and in the right format?")
+
+
+def _pickled(folder: Path) -> list[Path]:
+    return sorted(path for pattern in _PICKLED for path in folder.glob(pattern))
 
 
 def _require_whole(path: Path) -> None:

@@ -54,7 +54,7 @@ class FixedShapeModel(HuggingFaceNetwork):
         return logits if num_rows is None else logits[-num_rows:]
 
     def rollback(self, length: int) -> None:
-        if length > self._length:
+        if not 0 <= length <= self._length:
             raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
         self._length = length  # the entries behind it are masked, and overwritten by the next pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from accelerate import init_empty_weights
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, GgufConfig
 from transformers.utils import logging
 
-from draftlab.engines.checkpoint import hash_files, require_gguf, require_weights
+from draftlab.engines.checkpoint import hash_files, require_gguf, require_weights, weight_files
 from draftlab.engines.hub import require_hub
 from draftlab.engines.placement import choose_dtype, place
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
@@ -21,13 +22,16 @@ from draftlab.errors import DraftlabError, UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
 
 _DECODING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "eos_token_id")
-# Settings of a generation config that change the output and that draftlab does not apply: named, never dropped in
-# silence.
-_IGNORED = (
-    "no_repeat_ngram_size", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "typical_p",
-    "top_h", "epsilon_cutoff", "eta_cutoff", "min_length", "min_new_tokens", "forced_eos_token_id", "guidance_scale",
-    "exponential_decay_length_penalty", "stop_strings",
-)  # fmt: skip
+# Settings of a generation config that change the output and that draftlab does not apply, with the value at which they
+# do nothing: named, never dropped in silence.
+_IGNORED = {
+    "no_repeat_ngram_size": 0, "bad_words_ids": [], "suppress_tokens": [], "begin_suppress_tokens": [],
+    "sequence_bias": {}, "typical_p": 1.0, "top_h": None, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "min_length": 0,
+    "min_new_tokens": 0, "forced_bos_token_id": None, "forced_eos_token_id": None, "guidance_scale": 1.0,
+    "exponential_decay_length_penalty": None, "stop_strings": [], "num_beams": 1, "watermarking_config": None,
+}  # fmt: skip
+# What transformers fails with on files that are damaged or of another kind.
+_UNREADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,15 @@ class Checkpoint:
     def load_tokenizer(self) -> HuggingFaceTokenizer:
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.path, **self.where)
-        except (OSError, ValueError, ImportError, KeyError) as error:
+        except _UNREADABLE as error:
             raise _readable(self.source, "tokenizer", error) from error
-        return HuggingFaceTokenizer(tokenizer, self.source.reference)
+        loaded = HuggingFaceTokenizer(tokenizer, self.source.reference)
+        # Where the files are missing, transformers makes an empty tokenizer of the family's kind and says nothing.
+        if loaded.vocabulary().keys() <= loaded.special_ids():
+            raise DraftlabError(
+                f"'{self.source.reference}' has no tokenizer", "There should be a tokenizer.json beside its weights."
+            )
+        return loaded
 
     def load_network(self) -> Any:
         """Refuse what cannot be rolled back or does not fit, then read the weights."""
@@ -63,9 +73,18 @@ class Checkpoint:
         elif not self.options.allow_pickle:
             extra["use_safetensors"] = True
         try:
-            network: Any = AutoModelForCausalLM.from_pretrained(self.path, dtype=self.dtype, **self.where, **extra)
-        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                self.path, dtype=self.dtype, output_loading_info=True, **self.where, **extra
+            )
+        except _UNREADABLE as error:
             raise _readable(self.source, "weights", error) from error
+        network, found = loaded
+        if missing := sorted(found["missing_keys"]):
+            # transformers fills them with random numbers: a model that nobody has trained would be measured.
+            raise DraftlabError(
+                f"'{self.source.reference}' lacks {len(missing)} of its weights, for example {missing[0]}",
+                "Is the download complete, and a causal language model?",
+            )
         if not placement.spread:
             network.to(placement.device)
         if placement.device.type == "cpu":
@@ -80,7 +99,8 @@ class Checkpoint:
         defaults = {name: getattr(config, name, None) for name in _DECODING}
         stop = defaults["eos_token_id"]
         defaults["eos_token_id"] = [stop] if isinstance(stop, int) else stop
-        defaults["ignored"] = [n for n in _IGNORED if getattr(config, n, None) not in (None, 0, 1.0, [])] or None
+        ignored = [n for n, neutral in _IGNORED.items() if getattr(config, n, None) not in (None, neutral)]
+        defaults["ignored"] = ignored or None
         return {name: value for name, value in defaults.items() if value is not None}
 
     def describe(self, network: Any) -> dict[str, Any]:
@@ -93,6 +113,7 @@ class Checkpoint:
             "dtype": str(network.dtype).removeprefix("torch."),
             "device": sorted({str(d) for d in device_map.values()}) if device_map else str(network.device),
             "parameters": sum(p.numel() for p in network.parameters()),
+            "fixed_rows": self.options.fixed_rows,
             "revision": getattr(network.config, "_commit_hash", None),
         }
 
@@ -101,7 +122,7 @@ class Checkpoint:
         folder = Path(self.path)
         if "gguf_file" in self.where:
             return hash_files([folder / self.where["gguf_file"]])
-        return hash_files(sorted(folder.glob("*.safetensors"))) if folder.is_dir() else {}
+        return hash_files(weight_files(folder)) if folder.is_dir() else {}
 
     def _inspect(self) -> int:
         """The bytes of the weights in the chosen dtype, from an empty copy of the network."""
@@ -139,7 +160,7 @@ def open_checkpoint(source: ModelSource, options: LoadOptions) -> Checkpoint:
             path = str(Path(path).parent)
     try:
         config = AutoConfig.from_pretrained(path, **where)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except _UNREADABLE as error:
         raise _readable(source, "configuration", error) from error
     return Checkpoint(source, options, path, where, config)
 

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from draftlab.metrics import Counts, acceptance_at, count, first_difference
-from draftlab.records import SCHEMA_VERSION, Arm, RunManifest, Trace
+from draftlab.metrics import (
+    Counts,
+    Ratio,
+    acceptance_at,
+    acceptance_rate,
+    block_efficiency,
+    count,
+    draft_utilization,
+    first_difference,
+    tokens_per_s,
+    tokens_per_s_with_prefill,
+)
+from draftlab.records import SCHEMA_VERSION, Arm, Divergence, RunManifest, Trace, TraceKey
 from draftlab.stats import Estimate, ratio_of_ratios, ratio_of_sums
 from draftlab.store import Store
 
 
-class Divergence(BaseModel):
-    """Where an arm's text leaves the baseline's. `margin` and `kind` are None where they were not examined."""
+class DivergenceReport(BaseModel):
+    """Where an arm's text leaves the baseline's. Margin and class are None where they were not examined."""
 
     prompt_id: str
     repetition: int
     position: int
     margin: float | None = None
-    kind: str | None = Field(default=None, serialization_alias="class")
+    kind: Literal["tie", "rounding", "real"] | None = Field(default=None, serialization_alias="class")
 
 
 class ArmReport(BaseModel):
@@ -42,7 +54,7 @@ class ArmReport(BaseModel):
     acceptance_at: list[float]
     identical: int
     compared: int
-    divergences: list[Divergence]
+    divergences: list[DivergenceReport]
 
 
 class NativeReport(BaseModel):
@@ -75,40 +87,101 @@ class Report(BaseModel):
     arms: list[ArmReport]
     noise_floor: Estimate | None = None
 
+    @property
+    def holds(self) -> bool:
+        """No decode failed, and no greedy text differs for a reason other than rounding."""
+        failed = self.baseline.num_failed + sum(arm.num_failed for arm in self.arms)
+        return not failed and all(d.kind != "real" for arm in self.arms for d in arm.divergences)
+
 
 @dataclass(frozen=True)
-class _Pair:
-    """One prompt: its counts in the baseline and in an arm, over the repetitions that succeeded in both."""
+class _Pairs:
+    """Decodes of a baseline and of an arm that belong together, prompt by prompt.
 
-    base: Counts
-    arm: Counts
+    A repetition that failed in one counts in neither, so that both are measured on the same work.
+    """
+
+    by_prompt: dict[str, list[tuple[Trace, Trace]]]
+
+    @classmethod
+    def match(cls, base: Iterable[Trace], other: Iterable[Trace]) -> _Pairs:
+        theirs = {(t.prompt_id, t.repetition): t for t in other if t.status == "ok"}
+        found: dict[str, list[tuple[Trace, Trace]]] = {}
+        for trace in base:
+            twin = theirs.get((trace.prompt_id, trace.repetition))
+            if trace.status == "ok" and twin is not None:
+                found.setdefault(trace.prompt_id, []).append((trace, twin))
+        return cls(found)
+
+    def base(self) -> list[Counts]:
+        """The baseline's counts, one entry per prompt."""
+        return [count(ours for ours, _ in pairs) for pairs in self.by_prompt.values()]
+
+    def arm(self) -> list[Counts]:
+        """The arm's counts, one entry per prompt."""
+        return [count(theirs for _, theirs in pairs) for pairs in self.by_prompt.values()]
+
+    def all(self) -> list[tuple[Trace, Trace]]:
+        """Every pair."""
+        return [pair for pairs in self.by_prompt.values() for pair in pairs]
+
+    def divergences(self, examined: Mapping[TraceKey, Divergence]) -> list[DivergenceReport]:
+        """Every pair whose texts differ, with the first place and what is known of it."""
+        found = []
+        for ours, theirs in self.all():
+            at = first_difference(ours.tokens, theirs.tokens)
+            if at is not None:
+                known = examined.get(theirs.key)
+                found.append(
+                    DivergenceReport(
+                        prompt_id=ours.prompt_id,
+                        repetition=ours.repetition,
+                        position=at,
+                        margin=known.margin if known else None,
+                        kind=known.kind if known else None,
+                    )
+                )
+        return found
 
 
 def measure(store: Store) -> Report:
     """Read a run, finished or not, and compute its figures."""
-    manifest = store.manifest()
-    traces = list(store.traces())
-    by_arm: dict[str, list[Trace]] = {arm.id: [] for arm in manifest.arms}
-    for trace in traces:
-        by_arm[trace.arm].append(trace)
-    baseline = next(arm for arm in manifest.arms if arm.role == "baseline")
-    base = by_arm[baseline.id]
-    native = next((by_arm[arm.id] for arm in manifest.arms if arm.role == "native"), None)
-    drafted = [arm for arm in manifest.arms if arm.role == "drafted"]
+    run = _Run.read(store)
+    base = run.traces_of(run.arms("baseline")[0])
+    native = [trace for arm in run.arms("native") for trace in run.traces_of(arm)]
+    plain = _Pairs.match(base, base).base()
     return Report(
         run=str(store.folder),
-        target=str(manifest.target["source"]),
-        complete=len(traces) == _num_expected(manifest),
-        baseline=BaselineReport(tokens_per_s=_rate([count([t]) for t in base]), num_failed=_num_failed(base)),
-        native=_measure_native(base, native, manifest) if native else None,
-        arms=[
-            _measure_arm(
-                arm, category, _of(category, base, manifest), _of(category, by_arm[arm.id], manifest), manifest
-            )
-            for arm in drafted
-            for category in categories(manifest)
-        ],
+        target=str(run.manifest.target["source"]),
+        complete=len(run.traces) == _num_expected(run.manifest),
+        baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed(base)),
+        native=_measure_native(_Pairs.match(base, native), run) if native else None,
+        arms=[_measure_arm(arm, category, run) for arm in run.arms("drafted") for category in categories(run.manifest)],
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """All that a run folder holds."""
+
+    manifest: RunManifest
+    traces: list[Trace]
+    examined: dict[TraceKey, Divergence]
+
+    @classmethod
+    def read(cls, store: Store) -> _Run:
+        return cls(store.manifest(), list(store.traces()), {d.key: d for d in store.divergences()})
+
+    def arms(self, role: str) -> list[Arm]:
+        return [arm for arm in self.manifest.arms if arm.role == role]
+
+    def traces_of(self, arm: Arm, category: str = "all") -> list[Trace]:
+        ids = {p.id for p in self.manifest.prompts if category in ("all", p.category)}
+        return [trace for trace in self.traces if trace.arm == arm.id and trace.prompt_id in ids]
+
+    @property
+    def is_greedy(self) -> bool:
+        return self.manifest.sampling.temperature == 0.0
 
 
 def categories(manifest: RunManifest) -> list[str]:
@@ -117,79 +190,46 @@ def categories(manifest: RunManifest) -> list[str]:
     return [*found, "all"] if len(found) > 1 else ["all"]
 
 
-def _measure_arm(arm: Arm, category: str, base: list[Trace], traces: list[Trace], manifest: RunManifest) -> ArmReport:
-    pairs = _pair(base, traces)
-    arms = [pair.arm for pair in pairs]
-    divergences, compared = _compare(base, traces) if arm.coupled or _is_greedy(manifest) else ([], 0)
+def _measure_arm(arm: Arm, category: str, run: _Run) -> ArmReport:
+    traces = run.traces_of(arm, category)
+    pairs = _Pairs.match(run.traces_of(run.arms("baseline")[0], category), traces)
+    plain, drafted = pairs.base(), pairs.arm()
+    # Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal.
+    comparable = arm.coupled or run.is_greedy
+    divergences = pairs.divergences(run.examined) if comparable else []
+    compared = len(pairs.all()) if comparable else 0
     return ArmReport(
         drafter=arm.drafter,
         gamma=arm.gamma,
         rule=arm.rule,
         lossless=arm.lossless,
         category=category,
-        num_prompts=len(pairs),
+        num_prompts=len(pairs.by_prompt),
         num_failed=_num_failed(traces),
         walltime_speedup=ratio_of_ratios(
-            ([pair.base.decode_ns for pair in pairs], [pair.base.tokens for pair in pairs]),
-            ([pair.arm.decode_ns for pair in pairs], [pair.arm.tokens for pair in pairs]),
+            ([c.decode_ns for c in plain], [c.tokens for c in plain]),
+            ([c.decode_ns for c in drafted], [c.tokens for c in drafted]),
         ),
-        tokens_per_s=_rate(arms),
-        baseline_tokens_per_s=_rate([pair.base for pair in pairs]),
-        acceptance_rate=_ratio(arms, lambda c: c.accepted, lambda c: c.judged),
-        draft_utilization=_ratio(arms, lambda c: c.accepted, lambda c: c.drafted),
-        block_efficiency=_ratio(arms, lambda c: c.accepted + c.rounds, lambda c: c.rounds),
-        acceptance_at=acceptance_at(traces),
+        tokens_per_s=_estimate(tokens_per_s, drafted),
+        baseline_tokens_per_s=_estimate(tokens_per_s, plain),
+        acceptance_rate=_estimate(acceptance_rate, drafted),
+        draft_utilization=_estimate(draft_utilization, drafted),
+        block_efficiency=_estimate(block_efficiency, drafted),
+        acceptance_at=acceptance_at(theirs for _, theirs in pairs.all()),
         identical=compared - len(divergences),
         compared=compared,
         divergences=divergences,
     )
 
 
-def _measure_native(base: list[Trace], native: list[Trace], manifest: RunManifest) -> NativeReport:
-    pairs = _pair(base, native)
-    divergences, compared = _compare(base, native) if _is_greedy(manifest) else ([], 0)
+def _measure_native(pairs: _Pairs, run: _Run) -> NativeReport:
+    compared = len(pairs.all()) if run.is_greedy else 0
     return NativeReport(
-        tokens_per_s=_rate([pair.arm for pair in pairs], whole=True),
-        baseline_tokens_per_s=_rate([pair.base for pair in pairs], whole=True),
-        identical=compared - len(divergences),
+        tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.arm()),
+        baseline_tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.base()),
+        identical=compared - len(pairs.divergences({})) if compared else 0,
         compared=compared,
     )
-
-
-def _is_greedy(manifest: RunManifest) -> bool:
-    """Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal."""
-    return manifest.sampling.temperature == 0.0
-
-
-def _pair(base: list[Trace], other: list[Trace]) -> list[_Pair]:
-    """Per prompt, the repetitions that both have; a prompt that failed in one counts in neither."""
-    theirs = {(t.prompt_id, t.repetition): t for t in other if t.status == "ok"}
-    pairs: dict[str, _Pair] = {}
-    for trace in base:
-        twin = theirs.get((trace.prompt_id, trace.repetition))
-        if trace.status == "ok" and twin is not None:
-            so_far = pairs.get(trace.prompt_id, _Pair(Counts(), Counts()))
-            pairs[trace.prompt_id] = _Pair(so_far.base + count([trace]), so_far.arm + count([twin]))
-    return list(pairs.values())
-
-
-def _compare(base: list[Trace], other: list[Trace]) -> tuple[list[Divergence], int]:
-    theirs = {(t.prompt_id, t.repetition): t for t in other if t.status == "ok"}
-    compared = 0
-    divergences = []
-    for trace in base:
-        twin = theirs.get((trace.prompt_id, trace.repetition))
-        if trace.status == "ok" and twin is not None:
-            compared += 1
-            at = first_difference(trace.tokens, twin.tokens)
-            if at is not None:
-                divergences.append(Divergence(prompt_id=trace.prompt_id, repetition=trace.repetition, position=at))
-    return divergences, compared
-
-
-def _of(category: str, traces: list[Trace], manifest: RunManifest) -> list[Trace]:
-    ids = {p.id for p in manifest.prompts if category in ("all", p.category)}
-    return [trace for trace in traces if trace.prompt_id in ids]
 
 
 def _num_expected(manifest: RunManifest) -> int:
@@ -202,10 +242,6 @@ def _num_failed(traces: Iterable[Trace]) -> int:
     return sum(trace.status == "failed" for trace in traces)
 
 
-def _rate(counts: Sequence[Counts], whole: bool = False) -> Estimate:
-    """Tokens per second of decode time; of decode and prefill time where `whole`."""
-    return _ratio(counts, lambda c: c.tokens * 1e9, lambda c: c.decode_ns + (c.prefill_ns if whole else 0))
-
-
-def _ratio(counts: Sequence[Counts], above: Callable[[Counts], float], below: Callable[[Counts], float]) -> Estimate:
-    return ratio_of_sums([above(c) for c in counts], [below(c) for c in counts])
+def _estimate(ratio: Ratio, counts: Sequence[Counts]) -> Estimate:
+    """A measure over prompts, with its interval."""
+    return ratio_of_sums([ratio.above(c) for c in counts], [ratio.below(c) for c in counts])

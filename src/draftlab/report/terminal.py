@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 
 from rich.console import Console
@@ -65,7 +66,7 @@ def _table(arms: list[ArmReport]) -> Table:
     table.add_column("prompts", no_wrap=True, min_width=12)
     # Fixed widths, so that the tables of several arms stand in line.
     headers = ["tokens/s\nplain", "tokens/s\ndrafted", "speed-up\n[95 % interval]", "accept.\nrate", "draft\nutiliz."]
-    for header, width in zip([*headers, "block\neffic.", "identical\ntexts"], [8, 8, 18, 7, 7, 6, 9], strict=True):
+    for header, width in zip([*headers, "block\neffic.", "identical\ntexts"], [8, 8, 18, 7, 7, 6, 13], strict=True):
         table.add_column(header, justify="right", no_wrap=True, min_width=width)
     for arm in arms:
         table.add_row(*_row(arm), style="bold" if arm.category == "all" else "")
@@ -85,17 +86,28 @@ def _row(arm: ArmReport) -> list[Text | str]:
         _figure(arm.acceptance_rate, ".2f", interval=False),
         _figure(arm.draft_utilization, ".2f", interval=False),
         _figure(arm.block_efficiency, ".2f", interval=False),
-        f"{arm.identical}/{arm.compared}" if arm.compared else "–",
+        _identical(arm),
     ]
+
+
+def _identical(arm: ArmReport) -> Text:
+    """How many texts are the baseline's, and what the others are."""
+    if not arm.compared:
+        return Text("–")
+    kinds: Counter[str] = Counter(divergence.kind or "unexamined" for divergence in arm.divergences)
+    names = {"tie": "tied", "rounding": "rounding", "real": "REAL", "unexamined": "differ"}
+    rest = "".join(f", {kinds[kind]} {name}" for kind, name in names.items() if kinds[kind])
+    return Text(f"{arm.identical}/{arm.compared}{rest}", style="red" if kinds["real"] else "")
 
 
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
     if report.native is not None:
         native = report.native
         same = f"; {native.identical} of {native.compared} texts identical" if native.compared else ""
+        exact = " (generate does not run in exact mode)" if manifest.target.get("fixed_rows") else ""
         console.print(
             f"check on the baseline: plain loop {_figure(native.baseline_tokens_per_s, '.1f')} tokens/s, the engine's "
-            f"own generate {_figure(native.tokens_per_s, '.1f')} (prefill included in both){same}",
+            f"own generate {_figure(native.tokens_per_s, '.1f')} (prefill included in both){same}{exact}",
             markup=False,
         )
     _print_divergence(console, manifest, report)
@@ -108,23 +120,35 @@ def _print_notes(console: Console, store: Store, manifest: RunManifest, report: 
 
 
 def _print_divergence(console: Console, manifest: RunManifest, report: Report) -> None:
-    first = next((d for arm in report.arms if arm.category == "all" for d in arm.divergences), None)
-    if first is None:
+    """What the words in the column of identical texts mean, with an example."""
+    found = [d for arm in report.arms if arm.category == "all" for d in arm.divergences]
+    kinds = {divergence.kind for divergence in found}
+    if not found:
         return
-    dtype = manifest.target["dtype"]
-    cause = (
-        f"In {dtype} a pass over several rows rounds differently from a pass over one, so that near ties fall the "
-        "other way; in float32 (--dtype float32) that is rare."
-        if dtype in ("bfloat16", "float16")
-        else f"In {dtype} this is rare; look at the place."
-    )
-    console.print(
-        Text(
-            printable(
-                f"not identical: {first.prompt_id}, for one, leaves the baseline at token {first.position}. {cause}"
-            )
+    lines = []
+    if kinds & {"tie", "rounding"}:
+        first = next(d for d in found if d.kind in ("tie", "rounding"))
+        lines.append(
+            f"tied: in {manifest.target['dtype']} a pass over several rows rounds differently from a pass over one, "
+            f"and the best two tokens lay closer together than that ({first.prompt_id}: token {first.position}, "
+            f"{first.margin:.3g} apart). --exact makes such texts identical."
         )
-    )
+    if "rounding" in kinds:
+        lines.append("rounding: likewise, with a margin larger than the difference measured at that place.")
+    if None in kinds:
+        first = next(d for d in found if d.kind is None)
+        lines.append(
+            f"differ: for a reason that was not looked for yet ({first.prompt_id}, token {first.position}); "
+            "bench --resume does that."
+        )
+    if "real" in kinds:
+        first = next(d for d in found if d.kind == "real")
+        lines.append(
+            f"REAL: the target's own passes do not choose as the arm did ({first.prompt_id}, token {first.position}); "
+            "the drafter, rule or engine is at fault."
+        )
+    for line in lines:
+        console.print(Text(printable(line)))
 
 
 def _print_failures(console: Console, failed: list[Trace]) -> None:

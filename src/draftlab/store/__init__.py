@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from draftlab.store.folder import Store, TraceWriter, list_runs
+from draftlab.store.folder import RunWriter, Store, list_runs
 
-__all__ = ["Store", "TraceWriter", "list_runs"]
+__all__ = ["RunWriter", "Store", "list_runs"]

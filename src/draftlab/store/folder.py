@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-
-from pydantic import ValidationError
 
 from draftlab.errors import DraftlabError
-from draftlab.records import SCHEMA_VERSION, RunManifest, Trace
+from draftlab.records import SCHEMA_VERSION, Divergence, RunManifest, Trace
+from draftlab.store.failures import explained, first_line
+from draftlab.store.lines import LineWriter, read_lines
 from draftlab.store.lock import exclusive
 
 _MANIFEST = "manifest.json"
 _TRACES = "traces.jsonl"
+_DIVERGENCES = "divergences.jsonl"
 
 
 class Store:
@@ -63,44 +63,32 @@ class Store:
                 )
             return RunManifest.model_validate(content)
         except (OSError, ValueError, AttributeError) as error:
-            raise DraftlabError(
-                f"{path} cannot be read: {_first_line(error)}", "Was it edited or cut short?"
-            ) from error
+            raise DraftlabError(f"{path} cannot be read: {first_line(error)}", "Was it edited or cut short?") from error
 
     def traces(self) -> Iterator[Trace]:
         """Every complete trace, in the order of writing; a last line that was cut short does not count."""
-        path = self.folder / _TRACES
-        if not path.exists():
-            return
-        with path.open("rb") as file:  # as bytes: a killed process may have cut a line inside a character
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    yield Trace.model_validate_json(line)
-                except ValidationError as error:
-                    raise DraftlabError(f"{path}, line {number} is no trace: {_first_line(error)}") from error
+        return read_lines(self.folder / _TRACES, Trace)
+
+    def divergences(self) -> Iterator[Divergence]:
+        """Every divergence that was examined."""
+        return read_lines(self.folder / _DIVERGENCES, Divergence)
 
     @contextmanager
-    def writer(self) -> Iterator[TraceWriter]:
-        """The right to add traces; one process has it at a time."""
-        with explained(self.folder), exclusive(self.folder / ".lock"), (self.folder / _TRACES).open("a+b") as file:
-            _drop_torn_line(file)
-            yield TraceWriter(file, self.folder)
+    def writer(self) -> Iterator[RunWriter]:
+        """The right to add to the run; one process has it at a time."""
+        with explained(self.folder), exclusive(self.folder / ".lock"):
+            traces = LineWriter(self.folder / _TRACES)
+            divergences = LineWriter(self.folder / _DIVERGENCES)
+            with closing(traces), closing(divergences):
+                yield RunWriter(traces, divergences)
 
 
-class TraceWriter:
-    """Adds traces, each on disk before the next begins."""
+@dataclass(frozen=True, slots=True)
+class RunWriter:
+    """Adds to a run."""
 
-    def __init__(self, file: IO[bytes], folder: Path) -> None:
-        self._file = file
-        self._folder = folder
-
-    def append(self, trace: Trace) -> None:
-        with explained(self._folder):
-            self._file.write(trace.model_dump_json(exclude_defaults=True).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+    traces: LineWriter
+    divergences: LineWriter
 
 
 def require_free(folder: Path) -> None:
@@ -117,35 +105,3 @@ def list_runs(parent: Path) -> list[Store]:
     """The runs directly inside `parent`, oldest first."""
     folders = sorted(parent.iterdir()) if parent.is_dir() else []
     return [Store(folder) for folder in folders if (folder / _MANIFEST).is_file()]
-
-
-@contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Say in one line what the file system refused; what was written stays."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DraftlabError(
-                f"no space left to write to {folder}; all complete traces are kept",
-                "Free some space, then pass --resume.",
-            ) from error
-        raise DraftlabError(
-            f"cannot write to {folder}: {error.strerror}", "Choose another folder with --out."
-        ) from error
-
-
-def _drop_torn_line(file: IO[bytes]) -> None:
-    """Cut off a last line without its end, as a killed process leaves it."""
-    file.seek(0)
-    content = file.read()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        file.truncate(whole)
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error).splitlines()[0]

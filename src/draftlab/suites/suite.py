@@ -20,6 +20,13 @@ class Prompt(BaseModel):
     messages: tuple[dict[str, str], ...] | None = None
     max_new_tokens: int | None = Field(default=None, ge=1)
 
+    @field_validator("category")
+    @classmethod
+    def _not_the_summary(cls, category: str) -> str:
+        if category == "all":
+            raise ValueError("'all' is the row that sums up every category")
+        return category
+
     @field_validator("prompt")
     @classmethod
     def _not_empty(cls, prompt: str | None) -> str | None:

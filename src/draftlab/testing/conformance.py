@@ -79,6 +79,8 @@ def check_drafter(build: Callable[[DrafterContext], Drafter]) -> None:
 
 def check_rule(rule: VerificationRule) -> None:
     """Accepts a prefix, handles the hard pairs of p and q, and keeps the target's law exactly if it says so."""
+    for name in ("lossless", "coupled"):
+        assert isinstance(getattr(rule, name, None), bool), f"a rule has to say whether it is {name}: True or False"
     for p_rows, q_rows in _hard_pairs():
         law = enumerate_law(_one_round(rule, p_rows, q_rows))
         assert abs(sum(law.values()) - 1.0) < TOLERANCE, "the branches of the rule do not add up to 1"

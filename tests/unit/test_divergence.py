@@ -1,0 +1,112 @@
+"""Why greedy texts differ: planted ties, planted rounding and planted faults each get their name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from draftlab.bench.clock import WallClock
+from draftlab.bench.divergence import examine
+from draftlab.bench.recorder import record
+from draftlab.chance import PhiloxChance
+from draftlab.decoding import Decoder
+from draftlab.drafters.model import ModelDrafter
+from draftlab.drafters.none import NoDrafter
+from draftlab.engines.toy import ToyModel
+from draftlab.records import Divergence, Trace
+from draftlab.rules.rejection import RejectionRule
+from draftlab.sampling import Warper
+from draftlab.spec import Sampling
+from draftlab.stopping import Stopping
+from draftlab.types import Drafter, LanguageModel
+
+SIZE = 60
+SCALE = 0.5  # the flatter the logits, the sooner rounding decides
+PROMPT = [1, 4, 2]
+WARP = Warper(Sampling(), "toy")
+
+
+class Rounding(ToyModel):
+    """A toy whose passes over several rows come out a little different, as kernels in 16 bit do."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__(SIZE, scale=SCALE)
+        self.step = step
+
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> torch.Tensor:
+        logits = super().forward(tokens, num_rows)
+        if len(tokens) == 1:
+            return logits
+        # Up for some tokens, down for others.
+        signs = torch.tensor([1.0 if t % 3 else -1.0 for t in range(SIZE)])
+        return logits + self.step * signs
+
+
+def decode(target: LanguageModel, drafter: Drafter, arm: str, num_tokens: int = 30) -> Trace:
+    decoder = Decoder(target, drafter, RejectionRule(), WARP, 4, Stopping())
+    found = record(decoder.decode(PROMPT, max_new_tokens=num_tokens, chance=PhiloxChance(0)), WallClock(lambda: None))
+    return Trace(
+        arm=arm, prompt_id="p", repetition=0, seed=0, status="ok", tokens=found.tokens, rounds=found.rounds, decode_ns=1
+    )
+
+
+def drafter() -> ModelDrafter:
+    return ModelDrafter(ToyModel(SIZE, 0.3, SCALE), WARP)
+
+
+def look(target: LanguageModel, plain: Trace, drafted: Trace) -> Divergence | None:
+    return examine(target, lambda logits, text: WARP.scores(logits, text, ())[0], lambda: None, PROMPT, plain, drafted)
+
+
+def test_equal_texts_have_no_divergence() -> None:
+    target = ToyModel(SIZE)
+    assert look(target, decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")) is None
+
+
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.2])
+def test_what_rounding_decided_is_a_tie_or_rounding_and_never_real(step: float) -> None:
+    target = Rounding(step)
+    plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
+    found = look(target, plain, drafted)
+    assert found is not None
+    assert found.rounding == pytest.approx(step)
+    assert found.margin is not None
+    assert 0 <= found.margin <= 2 * step
+    assert found.kind == ("tie" if found.margin <= step else "rounding")
+    assert plain.tokens[: found.position] == drafted.tokens[: found.position]
+    assert plain.tokens[found.position] != drafted.tokens[found.position]
+
+
+def test_a_fault_is_real() -> None:
+    """A token that no pass of the target chose: here the text of the arm was changed behind its back."""
+    target = ToyModel(SIZE)
+    plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
+    wrong = (drafted.tokens[9] + 1) % SIZE
+    found = look(
+        target, plain, drafted.model_copy(update={"tokens": (*drafted.tokens[:9], wrong, *drafted.tokens[10:])})
+    )
+    assert found is not None
+    assert (found.position, found.kind) == (9, "real")
+    assert found.margin is not None
+    assert found.margin > 0
+
+
+def test_a_text_that_ends_early_for_no_reason_is_a_fault() -> None:
+    target = ToyModel(SIZE)
+    plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model", num_tokens=12)
+    found = look(target, plain, drafted)
+    assert found is not None
+    assert (found.position, found.kind, found.margin) == (12, "real", None)
+
+
+def test_the_float32_margin_comes_from_the_reference() -> None:
+    target, exact = Rounding(0.2), ToyModel(SIZE, scale=SCALE)
+    plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
+    found = examine(
+        target, lambda logits, text: WARP.scores(logits, text, ())[0], lambda: exact, PROMPT, plain, drafted
+    )
+    assert found is not None
+    # One-row passes of this toy do not round, and so agree with the reference.
+    assert found.margin_float32 == pytest.approx(found.margin)
