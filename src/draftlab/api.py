@@ -10,13 +10,15 @@ from typing import Any
 from draftlab.bench.clock import WallClock
 from draftlab.bench.recorder import record
 from draftlab.bench.run import Observer, run_bench
-from draftlab.build import DEFAULT_NEW_TOKENS, Workbench, prepare_bench
+from draftlab.build import prepare_bench
 from draftlab.chance import make_chance
+from draftlab.errors import DraftlabError
 from draftlab.events import Event
 from draftlab.spec import Experiment, make_experiment
 from draftlab.store import Store
 from draftlab.suites import Prompt
 from draftlab.types import StopReason
+from draftlab.workbench import DEFAULT_NEW_TOKENS, Workbench
 
 Listener = Callable[[Event, Workbench], None]
 
@@ -47,6 +49,8 @@ def generate(
     **settings: Any,
 ) -> Generation:
     """Decode one text speculatively. `settings` are those of `Experiment`: max_new_tokens, temperature, seed, ..."""
+    if not prompt.strip():
+        raise DraftlabError("the prompt is empty", "Give it at least one word.")
     asked = {"target": target, "drafters": (drafter,), "gammas": (gamma,), **settings}
     experiment = make_experiment(asked)
     bench = Workbench.open(experiment, say)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from draftlab.errors import DraftlabError
+from draftlab.errors import ContractError, DraftlabError
 from draftlab.events import Committed, Drafted, Event, Finished, Prefilled, Scored, Started
 from draftlab.stopping import Stopping
 from draftlab.types import Chance, Drafter, LanguageModel, Round, StopReason, VerificationRule, Warp
@@ -42,6 +42,8 @@ class Decoder:
             rng = chance.round(index, len(tokens))
             # One place is kept for the target's own token: a length limit never truncates a block.
             draft = self.drafter.propose(tokens, min(self.gamma, room - 1), rng)
+            if draft.parents is not None:
+                raise ContractError("a tree was drafted, and this loop decodes chains")
             yield Drafted(draft)
             logits = self.target.forward([tokens[-1], *draft.tokens])
             p = self.warp(logits, tokens, draft.tokens)

@@ -93,4 +93,4 @@ def resolve(reference: str) -> ModelSource:
         return ModelSource(reference, "hub", reference)
     if "/" in reference:
         raise DraftlabError(f"there is no folder {reference}", "A hub id looks like owner/name.")
-    raise UnknownNameError("model", reference, CATALOGUE)
+    raise UnknownNameError("model", reference, [*CATALOGUE, "toy"])

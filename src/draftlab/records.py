@@ -89,6 +89,10 @@ class Arm(_Record):
     coupled: bool = False
     """Whether a sampled text has to equal the baseline's, token for token."""
 
+    def num_repetitions(self, asked: int) -> int:
+        """How often it decodes each prompt, where `asked` repetitions are: the native check runs once."""
+        return 1 if self.role == "native" else asked
+
 
 class PromptRecord(_Record):
     """One prompt as it was decoded."""
@@ -130,3 +134,12 @@ class RunManifest(_Record):
     environment: dict[str, Any]
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def expected_keys(self) -> set[TraceKey]:
+        """The key of every trace that the complete run has."""
+        return {
+            (arm.id, prompt.id, repetition)
+            for arm in self.arms
+            for prompt in self.prompts
+            for repetition in range(arm.num_repetitions(self.repetitions))
+        }

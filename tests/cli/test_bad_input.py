@@ -94,6 +94,7 @@ def test_bench_never_writes_over_anything(draftlab: Command, arguments: list[str
     result = draftlab(*toy, *arguments)
     assert (result.status, result.out) == (2, "")
     assert what in result.error
+    assert result.err == result.error + "\n"  # told before any model is loaded
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
 
 

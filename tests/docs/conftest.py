@@ -16,5 +16,5 @@ def with_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = add_component(HOW_TO / "add-a-rule.md", RULES, monkeypatch)
     for place in ("draftlab.drafters.DRAFTERS", "draftlab.drafters.reference.DRAFTERS"):
         monkeypatch.setattr(place, drafters)
-    for place in ("draftlab.rules.RULES", "draftlab.build.RULES"):
+    for place in ("draftlab.rules.RULES", "draftlab.workbench.RULES"):
         monkeypatch.setattr(place, rules)

@@ -54,7 +54,7 @@ class Run:
 
 
 def model_drafter(target: LanguageModel, model: LanguageModel, sampling: Sampling = GREEDY) -> ModelDrafter:
-    """A drafter on `model`, as `draftlab.build` wires it."""
+    """A drafter on `model`, as `draftlab.workbench` wires it."""
     return ModelDrafter(model, Warper(sampling, model.name, width=target.vocab_size))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from draftlab.build import Workbench, resolve_sampling
 from draftlab.spec import Experiment, Sampling
+from draftlab.workbench import Workbench, resolve_sampling
 from tests.models.native import MAX_NEW_TOKENS, PROMPTS, STOP, generate, native_texts
 from tests.models.running import run
 from tests.models.saved import load_folder, save

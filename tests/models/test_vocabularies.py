@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from draftlab.build import Workbench
 from draftlab.drafters.agreement import require_agreement
 from draftlab.drafters.model import ModelDrafter
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
@@ -14,6 +13,7 @@ from draftlab.engines.toy import ToyModel
 from draftlab.errors import DraftlabError
 from draftlab.spec import Experiment
 from draftlab.types import LoadedModel
+from draftlab.workbench import Workbench
 from tests.models.native import MAX_NEW_TOKENS, PROMPTS, STOP, generate, native_texts
 from tests.models.running import Run, acceptance_rate, run
 from tests.models.saved import END, UNKNOWN, save, sentence, tiny_tokenizer, words

@@ -90,7 +90,7 @@ def bench(
     return PreparedBench(
         experiment={"target": "toy"},
         arms=[PreparedArm(arm, decode) for arm in arms],
-        prompts=[PreparedPrompt(prompt(f"p{i}"), [i]) for i in range(num_prompts)],
+        prompts=[PreparedPrompt(prompt(f"p{i}"), [i], capacity=9) for i in range(num_prompts)],
         suites={"mine": "fedcba"},
         repetitions=repetitions,
         seed=3,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from draftlab.bench.clock import WallClock
-from draftlab.bench.divergence import examine
+from draftlab.bench.divergence import Examiner
 from draftlab.bench.recorder import record
 from draftlab.chance import PhiloxChance
 from draftlab.decoding import Decoder
@@ -25,6 +25,7 @@ from draftlab.types import Drafter, LanguageModel
 SIZE = 60
 SCALE = 0.5  # the flatter the logits, the sooner rounding decides
 PROMPT = [1, 4, 2]
+EPS = 2**-6  # as if the toys were in a coarse dtype
 WARP = Warper(Sampling(), "toy")
 
 
@@ -56,8 +57,12 @@ def drafter() -> ModelDrafter:
     return ModelDrafter(ToyModel(SIZE, 0.3, SCALE), WARP)
 
 
-def look(target: LanguageModel, plain: Trace, drafted: Trace) -> Divergence | None:
-    return examine(target, lambda logits, text: WARP.scores(logits, text, ())[0], lambda: None, PROMPT, plain, drafted)
+def scores(logits: torch.Tensor, text: Sequence[int]) -> torch.Tensor:
+    return WARP.scores(logits, text, ())[0]
+
+
+def look(target: LanguageModel, plain: Trace, drafted: Trace, exact: LanguageModel | None = None) -> Divergence | None:
+    return Examiner(target, scores, EPS, lambda: exact).examine(PROMPT, 64, plain, drafted)
 
 
 def test_equal_texts_have_no_divergence() -> None:
@@ -65,7 +70,7 @@ def test_equal_texts_have_no_divergence() -> None:
     assert look(target, decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")) is None
 
 
-@pytest.mark.parametrize("step", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.15])
 def test_what_rounding_decided_is_a_tie_or_rounding_and_never_real(step: float) -> None:
     target = Rounding(step)
     plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
@@ -102,11 +107,33 @@ def test_a_text_that_ends_early_for_no_reason_is_a_fault() -> None:
 
 
 def test_the_float32_margin_comes_from_the_reference() -> None:
-    target, exact = Rounding(0.2), ToyModel(SIZE, scale=SCALE)
+    target, exact = Rounding(0.15), ToyModel(SIZE, scale=SCALE)
     plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
-    found = examine(
-        target, lambda logits, text: WARP.scores(logits, text, ())[0], lambda: exact, PROMPT, plain, drafted
-    )
+    found = look(target, plain, drafted, exact)
     assert found is not None
     # One-row passes of this toy do not round, and so agree with the reference.
     assert found.margin_float32 == pytest.approx(found.margin)
+
+
+class Broken(ToyModel):
+    """An engine with a fault in every pass over several rows: all rows but the first are wrong, each time alike."""
+
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> torch.Tensor:
+        logits = super().forward(tokens, num_rows).clone()
+        logits[1:] = -logits[1:]
+        return logits
+
+
+def test_a_fault_that_replays_faithfully_is_real_all_the_same() -> None:
+    target = Broken(SIZE)
+    found = look(target, decode(target, NoDrafter(), "none"), decode(target, drafter(), "model"))
+    assert found is not None
+    assert found.kind == "real"
+
+
+def test_a_margin_that_float32_does_not_know_is_real() -> None:
+    target, other = Rounding(0.1), ToyModel(SIZE, variation=3.0)
+    plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
+    found = look(target, plain, drafted, other)
+    assert found is not None
+    assert (abs(found.margin_float32 or 0.0) > 0.4, found.kind) == (True, "real")

@@ -22,7 +22,7 @@ ARM = FIGURES | {
     "divergences", "lossless",
 }  # fmt: skip
 # `complete`, `native` and an arm's `lossless` came after section 6 was written.
-REPORT = {"schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native"}
+REPORT = {"schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows"}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_keys_of_the_report(document: dict[str, Any]) -> None:
     assert set(document) == REPORT
     assert document["schema"] == 1
     assert document["baseline"].keys() == {"tokens_per_s", "num_failed"}
-    assert document["native"].keys() == {"tokens_per_s", "baseline_tokens_per_s", "identical", "compared"}
+    assert document["native"].keys() == {"tokens_per_s", "baseline_tokens_per_s", "identical", "compared", "num_failed"}
 
 
 def test_the_keys_of_an_arm(document: dict[str, Any]) -> None:

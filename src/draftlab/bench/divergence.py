@@ -6,6 +6,7 @@ Both decodes are replayed through the target, pass by pass in the shapes that th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
@@ -16,6 +17,10 @@ from draftlab.types import LanguageModel
 
 _FILLER = 0  # stands for rejected tokens, which are not kept: a row does not see the rows behind it
 
+MOST_STEPS = 16
+"""Logits of one token in passes of other shapes were seen up to 4 steps of the dtype apart, relative to the largest."""
+
+Kind = Literal["tie", "rounding", "real"]
 Score = Callable[[Tensor, Sequence[int]], Tensor]
 """(logits [1, vocab], text before it) -> the scores [vocab] that greedy decoding compares."""
 
@@ -23,62 +28,79 @@ Reference = Callable[[], LanguageModel | None]
 """The same model in float32, if it can be had."""
 
 
-def examine(
-    model: LanguageModel, score: Score, reference: Reference, prompt: Sequence[int], plain: Trace, drafted: Trace
-) -> Divergence | None:
-    """What happened at the first difference of two greedy decodes of `prompt`; None where there is none."""
-    at = first_difference(plain.tokens, drafted.tokens)
-    if at is None:
+@dataclass(frozen=True)
+class Examiner:
+    """Looks at greedy texts of one target."""
+
+    model: LanguageModel
+    score: Score
+    eps: float
+    """The step of the target's dtype at 1: what rounding can do is a few of these times the scores."""
+    reference: Reference = lambda: None
+
+    def examine(self, prompt: Sequence[int], capacity: int, plain: Trace, drafted: Trace) -> Divergence | None:
+        """What happened at the first difference of two decodes of `prompt`; None where there is none.
+
+        `capacity` is the most tokens that the text might have had: in exact mode the shape of a pass depends on it.
+        """
+        at = first_difference(plain.tokens, drafted.tokens)
+        return None if at is None else self._explain(at, prompt, capacity, plain, drafted)
+
+    def _explain(self, at: int, prompt: Sequence[int], capacity: int, plain: Trace, drafted: Trace) -> Divergence:
+        ours, theirs = (trace.tokens[at] if at < len(trace.tokens) else None for trace in (plain, drafted))
+        base = self._replay(prompt, capacity, plain, at)
+        arm = self._replay(prompt, capacity, drafted, at)
+        margin = rounding = margin_float32 = None
+        kind: Kind = "real"  # a text that just ended, too
+        if base is not None and arm is not None and ours is not None and theirs is not None:
+            margin = float(base[ours] - base[theirs])
+            rounding = _largest(base - arm)
+            margin_float32 = self._margin_in_float32([*prompt, *plain.tokens[:at]], ours, theirs)
+            chose_so = int(base.argmax()) == ours and int(arm.argmax()) == theirs
+            # A fault may replay faithfully: a difference beyond what rounding can do is one, too.
+            ceiling = MOST_STEPS * self.eps * max(_largest(base), _largest(arm))
+            if chose_so and max(rounding, abs(margin_float32 or 0.0)) <= ceiling:
+                kind = "tie" if margin <= rounding else "rounding"
+        return Divergence(
+            arm=drafted.arm,
+            prompt_id=drafted.prompt_id,
+            repetition=drafted.repetition,
+            position=at,
+            margin=margin,
+            rounding=rounding,
+            margin_float32=margin_float32,
+            kind=kind,
+        )
+
+    def _margin_in_float32(self, text: Sequence[int], ours: int, theirs: int) -> float | None:
+        exact = self.reference()
+        if exact is None:
+            return None
+        exact.reset(len(text))
+        scores = self.score(exact.forward(text, num_rows=1), text)
+        return float(scores[ours] - scores[theirs])
+
+    def _replay(self, prompt: Sequence[int], capacity: int, trace: Trace, at: int) -> Tensor | None:
+        """The scores for new token `at`, out of the same passes that decoded `trace`; None if it ended before."""
+        model = self.model
+        model.reset(capacity)
+        if len(prompt) > 1:
+            model.forward(prompt[:-1], num_rows=1)
+        tokens = list(prompt)
+        for drafted, kept in _rounds(trace):
+            filler = [_FILLER] * (drafted + 1 - len(kept))
+            logits = model.forward([tokens[-1], *kept[:-1], *filler])
+            row = at - (len(tokens) - len(prompt))
+            if row < len(kept):
+                return self.score(logits[row : row + 1], [*tokens, *kept[:row]])
+            tokens += kept
+            model.rollback(len(tokens) - 1)
         return None
-    ours, theirs = (_token(trace, at) for trace in (plain, drafted))
-    base = _replay(model, score, prompt, plain, at)
-    arm = _replay(model, score, prompt, drafted, at)
-    margin = rounding = margin_float32 = None
-    kind: Literal["tie", "rounding", "real"] = "real"
-    if base is not None and arm is not None and ours is not None and theirs is not None:
-        margin = float(base[ours] - base[theirs])
-        rounding = float((base - arm).nan_to_num().abs().max())
-        if int(base.argmax()) == ours and int(arm.argmax()) == theirs:
-            # The target itself, run in those shapes, says both. Is the step between them as small as rounding's?
-            kind = "tie" if margin <= rounding else "rounding"
-        exact = reference()
-        if exact is not None:
-            text = [*prompt, *plain.tokens[:at]]
-            exact.reset(len(text))
-            scores = score(exact.forward(text, num_rows=1), text)
-            margin_float32 = float(scores[ours] - scores[theirs])
-    return Divergence(
-        arm=drafted.arm,
-        prompt_id=drafted.prompt_id,
-        repetition=drafted.repetition,
-        position=at,
-        margin=margin,
-        rounding=rounding,
-        margin_float32=margin_float32,
-        kind=kind,
-    )
 
 
-def _token(trace: Trace, at: int) -> int | None:
-    return trace.tokens[at] if at < len(trace.tokens) else None
-
-
-def _replay(model: LanguageModel, score: Score, prompt: Sequence[int], trace: Trace, at: int) -> Tensor | None:
-    """The target's scores for new token `at`, out of the same passes that decoded `trace`; None if it ended before."""
-    model.reset(len(prompt) + len(trace.tokens))
-    if len(prompt) > 1:
-        model.forward(prompt[:-1], num_rows=1)
-    tokens = list(prompt)
-    for drafted, kept in _rounds(trace):
-        filler = [_FILLER] * (drafted + 1 - len(kept))
-        logits = model.forward([tokens[-1], *kept[:-1], *filler])
-        row = at - (len(tokens) - len(prompt))
-        if row < len(kept):
-            text = [*tokens, *kept[:row]]
-            return score(logits[row : row + 1], text)
-        tokens += kept
-        model.rollback(len(tokens) - 1)
-    return None
+def _largest(scores: Tensor) -> float:
+    """The largest finite absolute value."""
+    return float(scores.nan_to_num(0.0, 0.0, 0.0).abs().max())
 
 
 def _rounds(trace: Trace) -> Iterator[tuple[int, Sequence[int]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ def describe_environment() -> dict[str, Any]:
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "git": _git(),
     }
+
+
+def machine_of(environment: Mapping[str, Any]) -> str:
+    """What has to be the same for two times to be comparable."""
+    packages = environment["packages"]
+    gpus = ", ".join(environment["gpus"]) or "no GPU"
+    return (
+        f"{environment['cpu']}, {environment['threads']} threads, {gpus}, torch {packages['torch']}, "
+        f"transformers {packages['transformers']}"
+    )
 
 
 def _version(name: str) -> str | None:

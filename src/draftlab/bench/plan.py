@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from draftlab.bench.clock import WallClock
+from draftlab.bench.divergence import Examiner
 from draftlab.bench.recorder import Recording
-from draftlab.records import Arm, Divergence, PromptRecord, Trace, TraceKey
+from draftlab.records import Arm, PromptRecord, TraceKey
 from draftlab.spec import Sampling
 
 
@@ -18,6 +19,8 @@ class PreparedPrompt:
 
     record: PromptRecord
     tokens: Sequence[int]
+    capacity: int
+    """The most tokens that the text can have, prompt included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ class PreparedBench:
     drafters: Mapping[str, Mapping[str, Any]]
     clock: WallClock
     text_of: Callable[[Sequence[int]], str]
-    examine: Callable[[Sequence[int], Trace, Trace], Divergence | None] | None = None
-    """(prompt, plain trace, drafted trace) -> why they differ; None where texts of one law may differ."""
+    examiner: Examiner | None = None
+    """Says why greedy texts differ; None where they may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def plan(bench: PreparedBench) -> list[Task]:
     """
     tasks = []
     for repetition in range(bench.repetitions):
-        arms = [a for a in bench.arms if repetition == 0 or a.arm.role != "native"]
+        arms = [a for a in bench.arms if repetition < a.arm.num_repetitions(bench.repetitions)]
         for index, prompt in enumerate(bench.prompts):
             turn = (index + repetition) % len(arms)
             tasks += [Task(arm, prompt, repetition) for arm in arms[turn:] + arms[:turn]]

@@ -13,7 +13,7 @@ from draftlab.cli import options
 from draftlab.errors import DraftlabError
 
 # With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
-_EMBEDDED = {"limit": 4, "max_new_tokens": 64}
+_EMBEDDED = {"limit": 6, "max_new_tokens": 48}
 
 
 def bench(

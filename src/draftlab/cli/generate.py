@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from draftlab.cli import options
+from draftlab.errors import DraftlabError
 
 if TYPE_CHECKING:
-    from draftlab.build import Workbench
     from draftlab.events import Event
     from draftlab.streaming import TextStream
+    from draftlab.workbench import Workbench
 
 _DRAFTED = "green"
 
@@ -53,7 +54,7 @@ def generate(
         repetition_penalty=repetition_penalty, stop_strings=stop, ignore_eos=ignore_eos, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = _read_prompt(prompt)
     make_experiment({**settings, "gammas": (gamma,)})  # bad settings are told without waiting for torch
 
     from draftlab.api import generate as decode
@@ -79,6 +80,15 @@ def generate(
         f"{result.num_accepted} of {result.num_drafted} drafted tokens accepted; ended by: {result.stop}",
         file=sys.stderr,
     )
+
+
+def _read_prompt(prompt: str) -> str:
+    try:
+        text = sys.stdin.read() if prompt == "-" else prompt
+        text.encode()  # what the system hands over may hold bytes that are no text
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        raise DraftlabError(f"the prompt is not UTF-8 text: {error.reason}", "Convert it first.") from error
+    return text
 
 
 class _Screen:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from draftlab.errors import DraftlabError, UnknownNameError
+from draftlab.report.printable import printable
 
 
 def ls(
@@ -29,7 +30,7 @@ def ls(
     rows = tables[what]()
     width = max((len(name) for name in rows), default=0)
     for name, summary in rows.items():
-        print(f"{name:{width}}  {summary}")
+        print(printable(f"{name:{width}}  {summary}"))
     if not rows:
         print(f"no {what} here")
 
@@ -65,7 +66,6 @@ def _models() -> dict[str, str]:
 
 
 def _runs(folder: Path) -> dict[str, str]:
-    from draftlab.report.printable import printable
     from draftlab.store import list_runs
 
     rows = {}
@@ -76,5 +76,5 @@ def _runs(folder: Path) -> dict[str, str]:
             facts = f"{manifest.created}  {manifest.target['source']}  {', '.join(manifest.suites)}  {num_done} traces"
         except DraftlabError as error:  # one that cannot be read must not hide the others
             facts = str(error)
-        rows[str(store.folder)] = printable(facts)
+        rows[str(store.folder)] = facts
     return rows

@@ -62,6 +62,9 @@ class Progress(Observer):
     def begins(self, task: Task) -> None:
         self._bar.update(self._row, description=printable(f"{task.prompt.record.id} · {task.arm.arm.id}"))
 
+    def noticed(self, text: str) -> None:
+        self.say(text)
+
     def examines(self, trace: Trace) -> None:
         self._bar.update(self._row, description=printable(f"{trace.prompt_id} · {trace.arm}: why it differs"))
 

@@ -29,6 +29,7 @@ class NgramDrafter:
     def begin(self, prompt: Sequence[int]) -> None:
         self._after.clear()
         self._indexed = 1
+        self._index(prompt)
 
     def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
         self._index(tokens)

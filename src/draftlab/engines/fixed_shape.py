@@ -21,6 +21,7 @@ from draftlab.errors import ContractError, UnsupportedError
 
 _GRAIN = 256  # cache lengths are multiples of this, so that one allocation serves many prompts
 _DUMMY = 0
+_LONG = 1024  # tokens: a long text, for the check at load
 
 
 class FixedShapeModel(HuggingFaceNetwork):
@@ -47,10 +48,9 @@ class FixedShapeModel(HuggingFaceNetwork):
     @torch.inference_mode()
     def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
         if self._length == 0 and len(tokens) > self.width:
-            logits = self._pass(tokens, len(tokens))
-        else:
-            starts = range(0, len(tokens), self.width)
-            logits = torch.cat([self._pass(tokens[at : at + self.width], self.width) for at in starts])
+            return self._pass(tokens, len(tokens), num_rows or len(tokens))
+        starts = range(0, len(tokens), self.width)
+        logits = torch.cat([self._pass(tokens[at : at + self.width], self.width) for at in starts])
         return logits if num_rows is None else logits[-num_rows:]
 
     def rollback(self, length: int) -> None:
@@ -58,8 +58,8 @@ class FixedShapeModel(HuggingFaceNetwork):
             raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
         self._length = length  # the entries behind it are masked, and overwritten by the next pass
 
-    def _pass(self, tokens: Sequence[int], num_rows: int) -> Tensor:
-        """Run `tokens` and dummies, `num_rows` rows in all; the logits of the tokens alone."""
+    def _pass(self, tokens: Sequence[int], num_rows: int, num_logits: int | None = None) -> Tensor:
+        """Run `tokens` and dummies, `num_rows` rows in all; the logits of the tokens, or of the last `num_logits`."""
         start = self._length
         if start + num_rows > self._capacity:
             raise ContractError(f"{start + num_rows} rows do not fit into a cache of {self._capacity}")
@@ -73,6 +73,7 @@ class FixedShapeModel(HuggingFaceNetwork):
             position_ids=torch.tensor([places], device=self._device),
             past_key_values=self._cache,
             use_cache=True,
+            logits_to_keep=num_logits or num_rows,
         )
         self._length = start + len(tokens)
         logits: Tensor = out.logits[0, : len(tokens)]
@@ -81,15 +82,18 @@ class FixedShapeModel(HuggingFaceNetwork):
 
 def require_exact(model: FixedShapeModel) -> None:
     """Raise unless the same tokens, scored one by one and several at a time, have the same logits bit for bit."""
-    tokens = [(37 * i + 11) % model.vocab_size for i in range(4 * model.width)]
+    tokens = [(37 * i + 11) % model.vocab_size for i in range(3 * model.width + 1)]
     prompt, rest = tokens[: model.width + 1], tokens[model.width + 1 :]
-    logits = []
-    for rows in (1, 2, model.width):
-        model.reset(len(tokens))
-        model.forward(prompt, num_rows=1)
-        logits.append(torch.cat([model.forward(rest[at : at + rows]) for at in range(0, len(rest), rows)]))
-    model.reset()
-    gap = max(float((other.double() - logits[0].double()).abs().max()) for other in logits[1:])
+    limit = model.context_length or _LONG
+    gap = 0.0
+    for capacity in {len(tokens), max(len(tokens), min(limit, _LONG))}:  # kernels may change with the cache's length
+        logits = []
+        for rows in (1, 2, model.width):
+            model.reset(capacity)
+            model.forward(prompt, num_rows=1)
+            logits.append(torch.cat([model.forward(rest[at : at + rows]) for at in range(0, len(rest), rows)]))
+        gap = max(gap, *(float((other.double() - logits[0].double()).abs().max()) for other in logits[1:]))
+    model.reset(len(tokens))
     if gap > 0.0:
         raise UnsupportedError(
             f"'{model.name}' cannot keep the promise of --exact here: the same tokens in other blocks "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +29,6 @@ _IGNORED = {
     "min_new_tokens": 0, "forced_bos_token_id": None, "forced_eos_token_id": None, "guidance_scale": 1.0,
     "exponential_decay_length_penalty": None, "stop_strings": [], "num_beams": 1, "watermarking_config": None,
 }  # fmt: skip
-# What transformers fails with on files that are damaged or of another kind.
-_UNREADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Checkpoint:
     def load_tokenizer(self) -> HuggingFaceTokenizer:
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.path, **self.where)
-        except _UNREADABLE as error:
+        except Exception as error:  # the library fails in many ways of its own
             raise _readable(self.source, "tokenizer", error) from error
         loaded = HuggingFaceTokenizer(tokenizer, self.source.reference)
         # Where the files are missing, transformers makes an empty tokenizer of the family's kind and says nothing.
@@ -76,7 +73,7 @@ class Checkpoint:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 self.path, dtype=self.dtype, output_loading_info=True, **self.where, **extra
             )
-        except _UNREADABLE as error:
+        except Exception as error:  # the library fails in many ways of its own
             raise _readable(self.source, "weights", error) from error
         network, found = loaded
         if missing := sorted(found["missing_keys"]):
@@ -130,7 +127,7 @@ class Checkpoint:
         try:
             with init_empty_weights():
                 empty = AutoModelForCausalLM.from_config(self.config, **trust)
-        except (ValueError, ImportError) as error:
+        except Exception as error:  # a damaged configuration, too
             raise _readable(self.source, "architecture", error) from error
         if empty._is_stateful or not DynamicCache(config=self.config).is_croppable:
             raise UnsupportedError(
@@ -160,7 +157,7 @@ def open_checkpoint(source: ModelSource, options: LoadOptions) -> Checkpoint:
             path = str(Path(path).parent)
     try:
         config = AutoConfig.from_pretrained(path, **where)
-    except _UNREADABLE as error:
+    except Exception as error:  # the library fails in many ways of its own
         raise _readable(source, "configuration", error) from error
     return Checkpoint(source, options, path, where, config)
 

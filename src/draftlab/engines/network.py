@@ -19,6 +19,7 @@ class HuggingFaceNetwork:
         self._network = network
         self._device = network.get_input_embeddings().weight.device
         self._length = 0
+        self._cuda_devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
 
     @property
     def vocab_size(self) -> int:
@@ -50,12 +51,19 @@ class HuggingFaceNetwork:
         )
         ids = torch.tensor([list(prompt)], device=self._device)
         torch.manual_seed(seed % 2**63)
-        out = self._network.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+        own = self._network.generation_config
+        try:
+            # What is None above would be filled from the checkpoint's own config: stop tokens that are to be ignored,
+            # settings that draftlab does not apply.
+            self._network.generation_config = GenerationConfig()
+            out = self._network.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+        finally:
+            self._network.generation_config = own
         return list(out[0, len(prompt) :].tolist())
 
     def synchronize(self) -> None:
         """Wait until the device has done all that it was given."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize()
-        elif self._device.type == "mps":
+        for device in self._cuda_devices:
+            torch.cuda.synchronize(device)
+        if self._device.type == "mps":
             torch.mps.synchronize()

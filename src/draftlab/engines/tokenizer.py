@@ -24,7 +24,10 @@ class HuggingFaceTokenizer:
                 f"'{self.name}' has no chat template, and a prompt has messages",
                 "Use an instruction-tuned model, or a suite of plain prompts.",
             )
-        text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        try:
+            text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        except Exception as error:  # a template is a program of the checkpoint's author, and may refuse a role
+            raise DraftlabError(f"the chat template of '{self.name}' refuses the messages: {error}") from error
         # The template has written every special token itself.
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)
 

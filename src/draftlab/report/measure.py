@@ -64,6 +64,7 @@ class NativeReport(BaseModel):
     baseline_tokens_per_s: Estimate
     identical: int
     compared: int
+    num_failed: int
 
 
 class BaselineReport(BaseModel):
@@ -82,6 +83,8 @@ class Report(BaseModel):
     run: str
     target: str
     complete: bool
+    exact_rows: int | None
+    """Rows of every target pass in exact mode, where plain decoding is slowed down on purpose; else None."""
     baseline: BaselineReport
     native: NativeReport | None
     arms: list[ArmReport]
@@ -91,6 +94,7 @@ class Report(BaseModel):
     def holds(self) -> bool:
         """No decode failed, and no greedy text differs for a reason other than rounding."""
         failed = self.baseline.num_failed + sum(arm.num_failed for arm in self.arms)
+        failed += self.native.num_failed if self.native else 0
         return not failed and all(d.kind != "real" for arm in self.arms for d in arm.divergences)
 
 
@@ -153,9 +157,10 @@ def measure(store: Store) -> Report:
     return Report(
         run=str(store.folder),
         target=str(run.manifest.target["source"]),
-        complete=len(run.traces) == _num_expected(run.manifest),
+        complete={trace.key for trace in run.traces} == run.manifest.expected_keys(),
+        exact_rows=run.manifest.target.get("fixed_rows"),
         baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed(base)),
-        native=_measure_native(_Pairs.match(base, native), run) if native else None,
+        native=_measure_native(_Pairs.match(base, native), run, _num_failed(native)) if native else None,
         arms=[_measure_arm(arm, category, run) for arm in run.arms("drafted") for category in categories(run.manifest)],
     )
 
@@ -222,20 +227,15 @@ def _measure_arm(arm: Arm, category: str, run: _Run) -> ArmReport:
     )
 
 
-def _measure_native(pairs: _Pairs, run: _Run) -> NativeReport:
+def _measure_native(pairs: _Pairs, run: _Run, num_failed: int) -> NativeReport:
     compared = len(pairs.all()) if run.is_greedy else 0
     return NativeReport(
         tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.arm()),
         baseline_tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.base()),
         identical=compared - len(pairs.divergences({})) if compared else 0,
         compared=compared,
+        num_failed=num_failed,
     )
-
-
-def _num_expected(manifest: RunManifest) -> int:
-    natives = sum(arm.role == "native" for arm in manifest.arms)
-    others = len(manifest.arms) - natives
-    return len(manifest.prompts) * (others * manifest.repetitions + natives)
 
 
 def _num_failed(traces: Iterable[Trace]) -> int:

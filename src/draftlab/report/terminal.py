@@ -12,7 +12,7 @@ from rich.text import Text
 from draftlab.records import RunManifest, Trace
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.printable import printable
-from draftlab.stats import Estimate
+from draftlab.stats import MIN_PROMPTS, Estimate
 from draftlab.store import Store
 
 _MOST_FAILURES = 5
@@ -49,6 +49,11 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
         f"{target['source']}, {target['dtype']} on {target['device']}, {', '.join([how, *extras])}; "
         f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, repetitions: {manifest.repetitions}"
     )
+    if report.exact_rows:
+        line += (
+            f"\nexact mode: every pass of the target has {report.exact_rows} rows, plain decoding's too, which makes "
+            "it slower than plain decoding elsewhere"
+        )
     plain = report.baseline.tokens_per_s
     return Text(printable(f"{line}\nplain decoding: {_figure(plain, '.1f')} tokens/s"))
 
@@ -101,10 +106,12 @@ def _identical(arm: ArmReport) -> Text:
 
 
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
+    if any(arm.num_prompts < MIN_PROMPTS for arm in report.arms):
+        console.print(f"no interval is given for fewer than {MIN_PROMPTS} prompts")
     if report.native is not None:
         native = report.native
         same = f"; {native.identical} of {native.compared} texts identical" if native.compared else ""
-        exact = " (generate does not run in exact mode)" if manifest.target.get("fixed_rows") else ""
+        exact = " (generate does not run in exact mode)" if report.exact_rows else ""
         console.print(
             f"check on the baseline: plain loop {_figure(native.baseline_tokens_per_s, '.1f')} tokens/s, the engine's "
             f"own generate {_figure(native.tokens_per_s, '.1f')} (prefill included in both){same}{exact}",
@@ -113,7 +120,7 @@ def _print_notes(console: Console, store: Store, manifest: RunManifest, report: 
     _print_divergence(console, manifest, report)
     if manifest.sampling_ignored:
         names = ", ".join(manifest.sampling_ignored)
-        console.print(f"not applied, though the checkpoint's generation config sets it: {names}", markup=False)
+        console.print(Text(printable(f"not applied, though the checkpoint's generation config sets it: {names}")))
     _print_failures(console, [trace for trace in store.traces() if trace.status == "failed"])
     if not report.complete:
         console.print("this run is not complete: figures are of what is there", style="yellow")
@@ -137,10 +144,11 @@ def _print_divergence(console: Console, manifest: RunManifest, report: Report) -
         lines.append("rounding: likewise, with a margin larger than the difference measured at that place.")
     if None in kinds:
         first = next(d for d in found if d.kind is None)
-        lines.append(
-            f"differ: for a reason that was not looked for yet ({first.prompt_id}, token {first.position}); "
-            "bench --resume does that."
+        place = f"{first.prompt_id}, for one, at token {first.position}"
+        remedy = (
+            "bench --resume looks for the reason" if manifest.sampling.temperature == 0.0 else "in 16 bit use --exact"
         )
+        lines.append(f"differ: {place}; {remedy}.")
     if "real" in kinds:
         first = next(d for d in found if d.kind == "real")
         lines.append(

@@ -17,9 +17,13 @@ Record = TypeVar("Record", bound=BaseModel)
 
 def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
     """Every complete record, in the order of writing; a last line that was cut short does not count."""
-    if not path.exists():
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
         return
-    with path.open("rb") as file:  # as bytes: a killed process may have cut a line inside a character
+    except OSError as error:
+        raise DraftlabError(f"cannot read {path}: {error.strerror}") from error
+    with file:  # as bytes: a killed process may have cut a line inside a character
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return

@@ -1,0 +1,136 @@
+"""A loaded target with a run's resolved settings: names and options become drafters, rules and decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from draftlab.decoding import Decoder
+from draftlab.drafters.reference import build_drafter, parse_drafter
+from draftlab.engines import ENGINES
+from draftlab.errors import DraftlabError
+from draftlab.models import LoadOptions, resolve
+from draftlab.rules import RULES
+from draftlab.sampling import Warper
+from draftlab.spec import Experiment, Sampling
+from draftlab.stopping import Stopping
+from draftlab.suites import Prompt
+from draftlab.types import Drafter, DrafterContext, LoadedModel, VerificationRule
+
+DEFAULT_NEW_TOKENS = 128
+Report = Callable[[str], None]
+"""Told what is going on while models load."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """A loaded target with the run's resolved decoding configuration; builds decoders on it."""
+
+    experiment: Experiment
+    target: LoadedModel
+    sampling: Sampling
+    stopping: Stopping
+    drafter_models: dict[str, LoadedModel]
+    """Every model that a drafter has loaded, by reference."""
+    say: Report
+
+    @classmethod
+    def open(cls, experiment: Experiment, say: Report = lambda _: None) -> Workbench:
+        """Load the target. Names are checked before anything is loaded."""
+        for drafter in experiment.drafters:
+            parse_drafter(drafter)
+        RULES.load(experiment.rule)
+        say(f"loading target {experiment.target}")
+        rows = max(experiment.gammas) + 1 if experiment.exact else None
+        target = load_model(experiment.target, experiment, say, fixed_rows=rows)
+        sampling = resolve_sampling(experiment, target.defaults)
+        tokens = () if experiment.ignore_eos else target.defaults.get("eos_token_id", ())
+        decode = partial(target.tokenizer.decode, raw=True)
+        stopping = Stopping(frozenset(tokens), experiment.stop_strings, decode)
+        return cls(experiment, target, sampling, stopping, {}, say)
+
+    def drafter(self, reference: str) -> Drafter:
+        """The drafter written as `reference`."""
+        context = DrafterContext(self.target, self._load_drafter_model, self._warp_for)
+        return build_drafter(parse_drafter(reference), context)
+
+    @property
+    def rule(self) -> VerificationRule:
+        """The run's verification rule."""
+        rule: VerificationRule = RULES.load(self.experiment.rule)()
+        return rule
+
+    def decoder(self, drafter: Drafter, gamma: int) -> Decoder:
+        """A decoder of the target with `drafter`."""
+        warp = Warper(self.sampling, self.target.model.name)
+        return Decoder(self.target.model, drafter, self.rule, warp, gamma, self.stopping)
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Token ids; messages go through the chat template."""
+        tokenizer = self.target.tokenizer
+        if prompt.messages is not None:
+            return tokenizer.encode_chat(prompt.messages)
+        return tokenizer.encode(prompt.prompt or "")
+
+    def require_room(self, what: str, tokens: Sequence[int]) -> None:
+        """Raise unless `tokens` are a prompt after which the target can write."""
+        limit = self.target.model.context_length
+        if not tokens:
+            raise DraftlabError(f"{what} is empty", "Give it at least one token.")
+        if limit is not None and len(tokens) >= limit:
+            raise DraftlabError(
+                f"{what} has {len(tokens)} tokens, and the context of '{self.target.model.name}' holds {limit}",
+                "Shorten or leave out the prompt, or use a target with a longer context.",
+            )
+
+    def _load_drafter_model(self, reference: str) -> LoadedModel:
+        if reference not in self.drafter_models:
+            self.say(f"loading drafter {reference}")
+            self.drafter_models[reference] = load_model(reference, self.experiment, self.say)
+        return self.drafter_models[reference]
+
+    def _warp_for(self, model: str) -> Warper:
+        return Warper(self.sampling, model, width=self.target.model.vocab_size)
+
+
+def load_model(reference: str, experiment: Experiment, say: Report, fixed_rows: int | None = None) -> LoadedModel:
+    """Load a model by reference, through the engine that its source needs."""
+    source = resolve(reference)
+    options = LoadOptions(
+        dtype=experiment.dtype,
+        device=experiment.device,
+        trust_remote_code=experiment.trust_remote_code,
+        allow_pickle=experiment.allow_pickle,
+        fixed_rows=fixed_rows,
+        say=say,
+    )
+    loaded: LoadedModel = ENGINES.load(source.engine)(source, options)
+    return loaded
+
+
+def resolve_sampling(experiment: Experiment, defaults: Mapping[str, Any]) -> Sampling:
+    """Flags before the checkpoint's generation config before neutral values. Greedy unless a temperature is given."""
+
+    def pick(name: str, neutral: float) -> Any:
+        asked = getattr(experiment, name)
+        return asked if asked is not None else defaults.get(name, neutral)
+
+    try:
+        return Sampling(
+            temperature=experiment.temperature or 0.0,  # a checkpoint's own temperature does not make a run random
+            top_k=pick("top_k", 0),
+            top_p=pick("top_p", 1.0),
+            min_p=pick("min_p", 0.0),
+            repetition_penalty=pick("repetition_penalty", 1.0),
+        )
+    except ValidationError as error:  # flags were checked before
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise DraftlabError(
+            f"the checkpoint's generation config sets {name} = {first['input']!r}, which makes no sense",
+            f"Pass --{name.replace('_', '-')}.",
+        ) from error
