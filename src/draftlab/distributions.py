@@ -154,3 +154,14 @@ def join(rows: Sequence[Row]) -> Distributions:
 def proposal(draft: Draft) -> Distributions:
     """The distributions that a draft was drawn from; point masses on its own tokens where it is deterministic."""
     return PointMasses(draft.tokens) if draft.q is None else draft.q
+
+
+def odds(draft: Draft, p: Distributions) -> list[float]:
+    """p(x) / q(x) for every drafted token x; a token that its own q could not have drawn breaks the contract."""
+    ratios = []
+    q = proposal(draft)
+    for i, (p_x, q_x) in enumerate(zip(p.probabilities(draft.tokens), q.probabilities(draft.tokens), strict=True)):
+        if q_x <= 0.0:
+            raise ContractError(f"drafted token {draft.tokens[i]} at position {i} has probability 0 in its own q")
+        ratios.append(p_x / q_x)
+    return ratios

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from draftlab.distributions import proposal
-from draftlab.errors import ContractError
+from draftlab.distributions import odds, proposal
 from draftlab.types import Distributions, Draft, Rng, Verdict
 
 
@@ -17,11 +16,8 @@ class BlockRule:
         q = proposal(draft)
         drafted = len(draft.tokens)
         joint = [1.0]  # P_i: how far the target's probability of the prefix covers the drafter's
-        odds = zip(p.probabilities(draft.tokens), q.probabilities(draft.tokens), strict=True)
-        for i, (p_x, q_x) in enumerate(odds):
-            if q_x <= 0.0:
-                raise ContractError(f"drafted token {draft.tokens[i]} at position {i} has probability 0 in its own q")
-            joint.append(min(1.0, joint[-1] * p_x / q_x))
+        for ratio in odds(draft, p):
+            joint.append(min(1.0, joint[-1] * ratio))
         if rng.accept(joint[drafted], drafted):
             return Verdict(range(drafted), rng.draw(p[drafted], "target", drafted))
         # Every prefix has a coin of its own. The longest that wins is kept, so the coins are tossed from the end.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from draftlab.distributions import proposal
-from draftlab.errors import ContractError
+from draftlab.distributions import odds, proposal
 from draftlab.types import Distributions, Draft, Rng, Verdict
 
 
@@ -15,11 +14,8 @@ class RejectionRule:
 
     def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
         q = proposal(draft)
-        drafted = len(draft.tokens)
-        odds = zip(p.probabilities(draft.tokens), q.probabilities(draft.tokens), strict=True)
-        for i, (p_x, q_x) in enumerate(odds):
-            if q_x <= 0.0:
-                raise ContractError(f"drafted token {draft.tokens[i]} at position {i} has probability 0 in its own q")
-            if not rng.accept(min(1.0, p_x / q_x), i):
+        for i, ratio in enumerate(odds(draft, p)):
+            if not rng.accept(min(1.0, ratio), i):
                 return Verdict(range(i), rng.draw(p[i].minus(q[i]), "target", i))
-        return Verdict(range(drafted), rng.draw(p[drafted], "target", drafted))
+        end = len(draft.tokens)
+        return Verdict(range(end), rng.draw(p[end], "target", end))
