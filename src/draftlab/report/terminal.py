@@ -65,13 +65,23 @@ def _title(arm: ArmReport) -> Text:
     return title
 
 
+# Header and width of each column after the first. All of them fit into 80 columns, and several arms stand in line.
+_COLUMNS = {
+    "tok/s\nplain": 7,
+    "tok/s\ndrafted": 7,
+    "speed-up\n[95 % interval]": 18,
+    "accept\nrate": 6,
+    "draft\nutil.": 5,
+    "block\neff.": 5,
+    "identical\ntexts": 13,
+}
+
+
 def _table(arms: list[ArmReport]) -> Table:
     """One arm, a row for each category; the 95 % interval stands where decisions are made."""
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("prompts", no_wrap=True, min_width=12)
-    # Fixed widths, so that the tables of several arms stand in line.
-    headers = ["tokens/s\nplain", "tokens/s\ndrafted", "speed-up\n[95 % interval]", "accept.\nrate", "draft\nutiliz."]
-    for header, width in zip([*headers, "block\neffic.", "identical\ntexts"], [8, 8, 18, 7, 7, 6, 13], strict=True):
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("prompts", no_wrap=True, min_width=10)
+    for header, width in _COLUMNS.items():
         table.add_column(header, justify="right", no_wrap=True, min_width=width)
     for arm in arms:
         table.add_row(*_row(arm), style="bold" if arm.category == "all" else "")
