@@ -12,6 +12,7 @@ from draftlab.bench.recorder import record
 from draftlab.bench.run import Observer, run_bench
 from draftlab.build import prepare_bench
 from draftlab.chance import make_chance
+from draftlab.decoding import room_after
 from draftlab.errors import DraftlabError
 from draftlab.events import Event
 from draftlab.spec import Experiment, make_experiment
@@ -51,16 +52,15 @@ def generate(
     """Decode one text speculatively. `settings` are those of `Experiment`: max_new_tokens, temperature, seed, ..."""
     if not prompt.strip():
         raise DraftlabError("the prompt is empty", "Give it at least one word.")
-    asked = {"target": target, "drafters": (drafter,), "gammas": (gamma,), **settings}
-    experiment = make_experiment(asked)
+    experiment = make_experiment({"target": target, "drafters": (drafter,), "gammas": (gamma,), **settings})
     bench = Workbench.open(experiment, say)
     messages = ({"role": "user", "content": prompt},) if chat else None
-    tokens = bench.encode(Prompt.model_construct(id="prompt", prompt=None if chat else prompt, messages=messages))
-    bench.require_room("the prompt", tokens)
+    tokens = bench.encode(Prompt(id="prompt", prompt=None if chat else prompt, messages=messages))
+    asked = experiment.max_new_tokens or DEFAULT_NEW_TOKENS
+    room_after(bench.target.model, tokens, asked)  # refused before a drafter is loaded
     decoder = bench.decoder(bench.drafter(drafter), gamma)
-    room = experiment.max_new_tokens or DEFAULT_NEW_TOKENS
     chance = make_chance(experiment.seed, decoder.rule.coupled)
-    events = decoder.decode(tokens, max_new_tokens=room, chance=chance)
+    events = decoder.decode(tokens, max_new_tokens=asked, chance=chance)
     if listen is not None:
         events = _overheard(events, listen, bench)
     recording = record(events, WallClock(bench.target.synchronize))

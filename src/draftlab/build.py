@@ -14,6 +14,7 @@ from draftlab.bench.divergence import Examiner
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
 from draftlab.bench.recorder import Recording, record, record_native
 from draftlab.chance import make_chance
+from draftlab.decoding import room_after
 from draftlab.engines.capabilities import GeneratesNatively
 from draftlab.errors import DraftlabError
 from draftlab.records import Arm, PromptRecord
@@ -43,7 +44,6 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
         stop_strings=bench.stopping.strings,
         target=_describe(bench.target),
         drafters={name: _describe(model) for name, model in bench.drafter_models.items()},
-        clock=clock,
         text_of=bench.target.tokenizer.decode,
         # Sampled texts of one law may differ, and the texts of a lossy rule have to.
         examiner=_examiner(bench) if bench.sampling.temperature == 0.0 and bench.rule.lossless else None,
@@ -56,15 +56,14 @@ def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedP
         tokens = bench.encode(prompt)
     except DraftlabError as error:
         raise DraftlabError(f"{where}: {error}", error.hint) from error
-    bench.require_room(where, tokens)
+    asked = bench.experiment.max_new_tokens or prompt.max_new_tokens or DEFAULT_NEW_TOKENS
+    room, _ = room_after(bench.target.model, tokens, asked, where)
     record = PromptRecord(
         suite=suite.name,
         num_tokens=len(tokens),
         **prompt.model_dump(exclude={"max_new_tokens"}),
-        max_new_tokens=bench.experiment.max_new_tokens or prompt.max_new_tokens or DEFAULT_NEW_TOKENS,
+        max_new_tokens=asked,
     )
-    limit = bench.target.model.context_length
-    room = record.max_new_tokens if limit is None else min(record.max_new_tokens, limit - len(tokens))
     return PreparedPrompt(record, tokens, capacity=len(tokens) + room)
 
 
@@ -108,8 +107,7 @@ def _native_arm(bench: Workbench, model: GeneratesNatively, clock: WallClock) ->
     stop = sorted(bench.stopping.tokens)
 
     def decode(prompt: Sequence[int], max_new_tokens: int, seed: int) -> Recording:
-        limit = bench.target.model.context_length
-        room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompt))
+        room, _ = room_after(bench.target.model, prompt, max_new_tokens)
         generate = partial(
             model.generate, prompt, max_new_tokens=room, sampling=bench.sampling, stop_tokens=stop, seed=seed
         )

@@ -29,7 +29,7 @@ class Decoder:
 
     def decode(self, prompt: Sequence[int], *, max_new_tokens: int, chance: Chance) -> Iterator[Event]:
         """Decode exactly `max_new_tokens` tokens after `prompt`, unless a stop or the context's end comes first."""
-        room, end = self._room(prompt, max_new_tokens)
+        room, end = room_after(self.target, prompt, max_new_tokens)
         yield Started(prompt)
         self.target.reset(len(prompt) + room)
         self.drafter.begin(prompt)
@@ -61,15 +61,18 @@ class Decoder:
                 yield Finished(stop or end)
                 return
 
-    def _room(self, prompt: Sequence[int], max_new_tokens: int) -> tuple[int, StopReason]:
-        """How many tokens may follow, and what ends the text there."""
-        if not prompt:
-            raise DraftlabError("the prompt is empty", "Give it at least one token.")
-        limit = self.target.context_length
-        left = max_new_tokens if limit is None else limit - len(prompt)
-        if left <= 0:
-            raise DraftlabError(
-                f"the prompt has {len(prompt)} tokens, and the context of '{self.target.name}' holds {limit}",
-                "Shorten the prompt, or use a target with a longer context.",
-            )
-        return (max_new_tokens, "length") if max_new_tokens <= left else (left, "context")
+
+def room_after(
+    target: LanguageModel, prompt: Sequence[int], max_new_tokens: int, what: str = "the prompt"
+) -> tuple[int, StopReason]:
+    """How many tokens may follow `prompt`, and what ends the text there; raise where none can."""
+    if not prompt:
+        raise DraftlabError(f"{what} is empty", "Give it at least one token.")
+    limit = target.context_length
+    left = max_new_tokens if limit is None else limit - len(prompt)
+    if left <= 0:
+        raise DraftlabError(
+            f"{what} has {len(prompt)} tokens, and the context of '{target.name}' holds {limit}",
+            "Shorten or leave out the prompt, or use a target with a longer context.",
+        )
+    return (max_new_tokens, "length") if max_new_tokens <= left else (left, "context")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -75,17 +75,6 @@ class Workbench:
         if prompt.messages is not None:
             return tokenizer.encode_chat(prompt.messages)
         return tokenizer.encode(prompt.prompt or "")
-
-    def require_room(self, what: str, tokens: Sequence[int]) -> None:
-        """Raise unless `tokens` are a prompt after which the target can write."""
-        limit = self.target.model.context_length
-        if not tokens:
-            raise DraftlabError(f"{what} is empty", "Give it at least one token.")
-        if limit is not None and len(tokens) >= limit:
-            raise DraftlabError(
-                f"{what} has {len(tokens)} tokens, and the context of '{self.target.model.name}' holds {limit}",
-                "Shorten or leave out the prompt, or use a target with a longer context.",
-            )
 
     def _load_drafter_model(self, reference: str) -> LoadedModel:
         if reference not in self.drafter_models:

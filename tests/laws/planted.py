@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from draftlab.distributions import join, proposal
+from draftlab.distributions import join, odds, proposal
 from draftlab.drafters.model import ModelDrafter
 from draftlab.types import Chance, Distributions, Draft, LanguageModel, Rng, Row, Verdict, Warp
 
@@ -44,49 +44,46 @@ class _Likeliest:
         raise AssertionError("a drafter tosses no coins")
 
 
-class ResidualFromP:
+class TokenRule:
+    """The token rule with two places for a bug: which coin is tossed, and what a correction is drawn from."""
+
+    lossless = True
+    coupled = False
+
+    def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
+        q = proposal(draft)
+        for i, ratio in enumerate(odds(draft, p)):
+            if not rng.accept(min(1.0, ratio), self.coin(i)):
+                return Verdict(range(i), self.correct(p[i], q[i], rng, i))
+        end = len(draft.tokens)
+        return Verdict(range(end), rng.draw(p[end], "target", end))
+
+    def coin(self, i: int) -> int:
+        return i
+
+    def correct(self, p: Row, q: Row, rng: Rng, i: int) -> int:
+        return rng.draw(p.minus(q), "target", i)
+
+
+class ResidualFromP(TokenRule):
     """After a rejection draws from p itself instead of norm(max(0, p - q))."""
 
-    lossless = True
-    coupled = False
-
-    def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
-        q = proposal(draft)
-        odds = zip(p.probabilities(draft.tokens), q.probabilities(draft.tokens), strict=True)
-        for i, (p_x, q_x) in enumerate(odds):
-            if not rng.accept(min(1.0, p_x / q_x), i):
-                return Verdict(range(i), rng.draw(p[i], "target", i))
-        return Verdict(range(len(draft.tokens)), rng.draw(p[len(draft.tokens)], "target", len(draft.tokens)))
+    def correct(self, p: Row, q: Row, rng: Rng, i: int) -> int:
+        return rng.draw(p, "target", i)
 
 
-class OneCoin:
+class OneCoin(TokenRule):
     """The same coin at every position: a generator that is seeded again inside the accept loop (feifeibear)."""
 
-    lossless = True
-    coupled = False
-
-    def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
-        q = proposal(draft)
-        odds = zip(p.probabilities(draft.tokens), q.probabilities(draft.tokens), strict=True)
-        for i, (p_x, q_x) in enumerate(odds):
-            if not rng.accept(min(1.0, p_x / q_x), 0):
-                return Verdict(range(i), rng.draw(p[i].minus(q[i]), "target", i))
-        return Verdict(range(len(draft.tokens)), rng.draw(p[len(draft.tokens)], "target", len(draft.tokens)))
+    def coin(self, i: int) -> int:
+        return 0
 
 
-class DraftNoiseForCorrection:
+class DraftNoiseForCorrection(TokenRule):
     """The draw that made the draft makes the correction as well (vLLM #54282)."""
 
-    lossless = True
-    coupled = False
-
-    def verify(self, draft: Draft, p: Distributions, rng: Rng) -> Verdict:
-        q = proposal(draft)
-        odds = zip(p.probabilities(draft.tokens), q.probabilities(draft.tokens), strict=True)
-        for i, (p_x, q_x) in enumerate(odds):
-            if not rng.accept(min(1.0, p_x / q_x), i):
-                return Verdict(range(i), rng.draw(p[i].minus(q[i]), "draft", i))
-        return Verdict(range(len(draft.tokens)), rng.draw(p[len(draft.tokens)], "target", len(draft.tokens)))
+    def correct(self, p: Row, q: Row, rng: Rng, i: int) -> int:
+        return rng.draw(p.minus(q), "draft", i)
 
 
 class SameChanceEveryRound:

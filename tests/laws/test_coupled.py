@@ -16,7 +16,7 @@ from draftlab.sampling import Warper
 from draftlab.spec import Sampling
 from draftlab.stopping import Stopping
 from draftlab.testing import enumerate_law, total_variation
-from draftlab.types import Chance, Drafter, Round
+from draftlab.types import Chance, Drafter, Purpose, Round, Row
 from tests.laws.toys import PROMPT, SAMPLINGS, SCALE, build, oracle
 
 SIZE = 20
@@ -75,10 +75,10 @@ class _PlaceRng:
     def __init__(self, inner: Chance, length: int) -> None:
         self._inner, self._length = inner, length
 
-    def draw(self, row, purpose, position):  # type: ignore[no-untyped-def]
+    def draw(self, row: Row, purpose: Purpose, position: int) -> int:
         return self._inner.round(self._length + position).draw(row, "target", 0)
 
-    def accept(self, probability, position):  # type: ignore[no-untyped-def]
+    def accept(self, probability: float, position: int) -> bool:
         raise AssertionError("a coupled round tosses no coins")
 
 

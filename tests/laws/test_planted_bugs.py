@@ -19,6 +19,7 @@ from tests.laws.planted import (
     RawQ,
     ResidualFromP,
     SameChanceEveryRound,
+    TokenRule,
 )
 from tests.laws.toys import PROMPT, SCALE, build, decoder, oracle
 
@@ -45,6 +46,13 @@ def test_wrong_rules_are_found_in_whole_texts(rule: VerificationRule) -> None:
     # Without a stop: here it is the one token that is rejected, and would end the text before the bug shows.
     subject = replace(decoder(build("model", HOT), HOT, 2, stop=NEVER), rule=rule)
     assert total_variation(law_of_decoding(subject, PROMPT, 3), oracle(HOT, 3, stop=NEVER)) > FOUND
+
+
+def test_without_a_bug_the_same_rule_passes() -> None:
+    """So it is the bug that is found, and not the frame in which it is planted."""
+    check_rule(TokenRule())
+    subject = replace(decoder(build("model", HOT), HOT, 2, stop=NEVER), rule=TokenRule())
+    assert total_variation(law_of_decoding(subject, PROMPT, 3), oracle(HOT, 3, stop=NEVER)) < 1e-9
 
 
 @pytest.mark.parametrize("rule", [ResidualFromP(), OneCoin(), DraftNoiseForCorrection()])

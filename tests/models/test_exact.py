@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_more_tokens_than_there_is_room_for_are_refused() -> None:
 class Careless(FixedShapeModel):
     """An engine that forgets its dummies, so that a pass has as many rows as tokens."""
 
-    def _pass(self, tokens, num_rows, num_logits=None):  # type: ignore[no-untyped-def]
+    def _pass(self, tokens: Sequence[int], num_rows: int, num_logits: int | None = None) -> torch.Tensor:
         logits = super()._pass(tokens, len(tokens), num_logits)
         return logits + 1e-3 * len(tokens)  # what kernels of other shapes do, made certain
 

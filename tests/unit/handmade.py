@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from draftlab.bench.clock import WallClock
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
 from draftlab.bench.recorder import Recording
 from draftlab.records import Arm, PromptRecord, Rounds, RunManifest, Trace
@@ -100,6 +99,5 @@ def bench(
         stop_strings=(),
         target={"source": "toy", "dtype": "float64", "device": "cpu"},
         drafters={},
-        clock=WallClock(lambda: None),
         text_of=str,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -69,7 +69,9 @@ def plain(max_new_tokens: int, prompt: Sequence[int] = PROMPT) -> list[int]:
 @pytest.mark.parametrize("max_new_tokens", [1, 2, 3, 7, 20])
 @pytest.mark.parametrize("gamma", [0, 1, 4, 9])
 @pytest.mark.parametrize("make", [NoDrafter, NgramDrafter, model_drafter])
-def test_greedy_text_is_plain_decoding_to_the_exact_length(make, gamma: int, max_new_tokens: int) -> None:  # type: ignore[no-untyped-def]
+def test_greedy_text_is_plain_decoding_to_the_exact_length(
+    make: Callable[[], Drafter], gamma: int, max_new_tokens: int
+) -> None:
     found = events(decoder(make(), gamma), max_new_tokens)
     assert text(found) == plain(max_new_tokens)
     assert reason(found) == "length"
@@ -127,7 +129,7 @@ def test_a_stop_string_ends_the_text_with_the_token_that_completes_it() -> None:
 
 
 @pytest.mark.parametrize("make", [NoDrafter, NgramDrafter, model_drafter])
-def test_the_contexts_end_is_respected_and_named(make) -> None:  # type: ignore[no-untyped-def]
+def test_the_contexts_end_is_respected_and_named(make: Callable[[], Drafter]) -> None:
     found = events(decoder(make(), 4, context=len(PROMPT) + 6), 50)  # the toy raises where its context is overrun
     assert text(found) == plain(6)
     assert reason(found) == "context"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from draftlab.bench.clock import WallClock
 from draftlab.bench.divergence import Examiner
 from draftlab.bench.recorder import Recording
 from draftlab.records import Arm, PromptRecord, TraceKey
@@ -47,7 +46,6 @@ class PreparedBench:
     stop_strings: Sequence[str]
     target: Mapping[str, Any]
     drafters: Mapping[str, Mapping[str, Any]]
-    clock: WallClock
     text_of: Callable[[Sequence[int]], str]
     examiner: Examiner | None = None
     """Says why greedy texts differ; None where they may."""

@@ -91,11 +91,15 @@ class Report(BaseModel):
     noise_floor: Estimate | None = None
 
     @property
+    def has_failures(self) -> bool:
+        """Whether any decode failed."""
+        native = self.native.num_failed if self.native else 0
+        return bool(self.baseline.num_failed or native or any(arm.num_failed for arm in self.arms))
+
+    @property
     def holds(self) -> bool:
         """No decode failed, and no greedy text differs for a reason other than rounding."""
-        failed = self.baseline.num_failed + sum(arm.num_failed for arm in self.arms)
-        failed += self.native.num_failed if self.native else 0
-        return not failed and all(d.kind != "real" for arm in self.arms for d in arm.divergences)
+        return not self.has_failures and all(d.kind != "real" for arm in self.arms for d in arm.divergences)
 
 
 @dataclass(frozen=True)

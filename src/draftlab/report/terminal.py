@@ -131,7 +131,8 @@ def _print_notes(console: Console, store: Store, manifest: RunManifest, report: 
     if manifest.sampling_ignored:
         names = ", ".join(manifest.sampling_ignored)
         console.print(Text(printable(f"not applied, though the checkpoint's generation config sets it: {names}")))
-    _print_failures(console, [trace for trace in store.traces() if trace.status == "failed"])
+    if report.has_failures:
+        _print_failures(console, [trace for trace in store.traces() if trace.status == "failed"])
     if not report.complete:
         console.print("this run is not complete: figures are of what is there", style="yellow")
 
