@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -13,8 +13,20 @@ from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.reference import DrafterReference, build_drafter
 from draftlab.engines.toy import ToyModel
 from draftlab.rules import RULES
+from draftlab.sampling import Warper
+from draftlab.spec import Sampling
 from draftlab.testing import check_drafter, check_engine, check_rule
-from draftlab.types import Draft, Drafter, DrafterContext, Rng, Round
+from draftlab.testing.planted import (
+    ArgmaxWithSoftQ,
+    DraftNoiseForCorrection,
+    OneCoin,
+    ResidualFromP,
+    ResidualWarpedAgain,
+    StaleDraftCache,
+    TokenRule,
+    TokenRuleAsBlock,
+)
+from draftlab.types import Draft, Drafter, DrafterContext, Rng, Round, VerificationRule
 
 # What a drafter cannot be built without; a registered drafter that needs more must be named here.
 ARGUMENTS = {"model": "toy:0.5"}
@@ -92,3 +104,45 @@ class Noisy(ToyModel):
 def test_the_kit_finds_an_engine_that_breaks_the_contract(model: ToyModel) -> None:
     with pytest.raises(AssertionError):
         check_engine(model)
+
+
+def warper(sampling: Sampling) -> Warper:
+    return Warper(sampling, "toy")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [ResidualFromP(), OneCoin(), DraftNoiseForCorrection(), ResidualWarpedAgain(warper(Sampling(temperature=0.7)))],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_the_kit_finds_planted_rules(rule: VerificationRule) -> None:
+    with pytest.raises(AssertionError, match="off"):
+        check_rule(rule)
+
+
+@pytest.mark.parametrize("rule", [TokenRule(), TokenRuleAsBlock()], ids=lambda rule: type(rule).__name__)
+def test_the_kit_looks_at_the_law_of_a_rule_and_not_at_its_cost(rule: VerificationRule) -> None:
+    check_rule(rule)
+
+
+def planted_drafter(kind: type[ArgmaxWithSoftQ | StaleDraftCache]) -> Callable[[DrafterContext], Drafter]:
+    def build(context: DrafterContext) -> Drafter:
+        warp = context.warp_for("toy")
+        assert isinstance(warp, Warper)
+        return kind(context.load_model("toy:0.5").model, warp)
+
+    return build
+
+
+def test_the_kit_finds_a_drafter_whose_q_is_not_what_it_drew_from() -> None:
+    with pytest.raises(AssertionError, match="q is not what was drawn"):
+        check_drafter(planted_drafter(ArgmaxWithSoftQ))
+
+
+def test_the_kit_looks_at_the_law_of_a_drafter_and_not_at_its_cost() -> None:
+    check_drafter(planted_drafter(StaleDraftCache))
+
+
+def test_a_cache_that_lacks_nothing_is_an_engine() -> None:
+    """The model in which a stale cache is planted keeps the contract as long as nothing was accepted in full."""
+    check_engine(StaleDraftCache(ToyModel(5), warper(Sampling())).model)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from draftlab.decoding import Decoder
 from draftlab.drafters.reference import DrafterReference, build_drafter
 from draftlab.engines.toy import ToyModel, ToyTokenizer
+from draftlab.events import Committed
 from draftlab.rules import RULES
 from draftlab.sampling import Warper
 from draftlab.spec import Sampling
 from draftlab.stopping import Stopping
-from draftlab.testing import law_of_target
-from draftlab.types import Drafter, DrafterContext, LoadedModel
+from draftlab.testing import enumerate_law, law_of_target
+from draftlab.types import Chance, Compression, Distributions, Drafter, DrafterContext, LoadedModel, Round
 
 PROMPT = [0, 1, 0]  # repeats itself, so that prompt lookup drafts from the first round on
 STOP = frozenset({2})
@@ -39,16 +42,34 @@ class Widths:
 
 
 WIDTHS = {"equal": Widths(), "target-padded": Widths(target=4), "drafter-padded": Widths(drafter=4)}
+TWO = Widths(target=2, drafter=2)  # two tokens only: the branches of a deep draft can still be walked
+
+
+class RememberingWarper(Warper):
+    """Warps the same logits after the same text once; enumeration asks for them in every branch.
+
+    The key holds all that a warp is a function of, so that logits of a wrong cache are not taken for the right ones.
+    """
+
+    def __init__(self, sampling: Sampling, model: str, width: int | None = None) -> None:
+        super().__init__(sampling, model, width)
+        self._known: dict[tuple[object, ...], Distributions] = {}
+
+    def __call__(self, logits: Tensor, prefix: Sequence[int], tail: Sequence[int]) -> Distributions:
+        key = (logits.numpy().tobytes(), tuple(logits.shape), tuple(prefix), tuple(tail))
+        if key not in self._known:
+            self._known[key] = super().__call__(logits, prefix, tail)
+        return self._known[key]
 
 
 def context(sampling: Sampling, widths: Widths = Widths()) -> DrafterContext:
     """What a drafter is built from, on toys."""
 
-    def load(reference: str) -> LoadedModel:
+    def load(reference: str, compress: Compression = "none") -> LoadedModel:
         return LoadedModel(ToyModel(widths.drafter, 0.5, SCALE), ToyTokenizer(), {}, {})
 
     target = LoadedModel(ToyModel(widths.target, scale=SCALE), ToyTokenizer(), {}, {})
-    return DrafterContext(target, load, lambda name: Warper(sampling, name, width=widths.target))
+    return DrafterContext(target, load, lambda name: RememberingWarper(sampling, name, width=widths.target))
 
 
 def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
@@ -68,7 +89,7 @@ def decoder(
 ) -> Decoder:
     """A decoder on a fresh toy target."""
     target = ToyModel(widths.target, scale=SCALE)
-    return Decoder(target, drafter, RULES.load(rule)(), Warper(sampling, "toy"), gamma, Stopping(stop))
+    return Decoder(target, drafter, RULES.load(rule)(), RememberingWarper(sampling, "toy"), gamma, Stopping(stop))
 
 
 def oracle(
@@ -82,3 +103,34 @@ def oracle(
         return last
 
     return law_of_target(logits, PROMPT, sampling, max_new_tokens, stop)
+
+
+def rounds_of(subject: Decoder, num_tokens: int, chance: Chance) -> tuple[Round, ...]:
+    """The rounds of one decode."""
+    events = subject.decode(PROMPT, max_new_tokens=num_tokens, chance=chance)
+    return tuple(event.outcome for event in events if isinstance(event, Committed))
+
+
+def text_of(rounds: Sequence[Round]) -> tuple[int, ...]:
+    """The text that rounds have written."""
+    return tuple(token for outcome in rounds for token in outcome.emitted)
+
+
+def law_of_rounds(
+    subject: Decoder, num_tokens: int, wrap: Callable[[Chance], Chance] = lambda chance: chance
+) -> dict[tuple[Round, ...], float]:
+    """Every way in which a text can come about, round by round, with its probability."""
+    return enumerate_law(lambda chance: rounds_of(subject, num_tokens, wrap(chance)))
+
+
+def law_of_texts(law: dict[tuple[Round, ...], float]) -> dict[tuple[int, ...], float]:
+    """What is left of a law of rounds where only the text is looked at."""
+    texts: dict[tuple[int, ...], float] = {}
+    for rounds, mass in law.items():
+        texts[text_of(rounds)] = texts.get(text_of(rounds), 0.0) + mass
+    return texts
+
+
+def mean_accepted(law: dict[tuple[Round, ...], float]) -> float:
+    """The expected number of accepted tokens of a text."""
+    return sum(mass * sum(outcome.num_accepted for outcome in rounds) for rounds, mass in law.items())

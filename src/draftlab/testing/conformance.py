@@ -19,6 +19,7 @@ from draftlab.testing.laws import law_of_decoding, total_variation
 from draftlab.testing.oracle import law_of_target
 from draftlab.types import (
     Chance,
+    Compression,
     Distributions,
     Draft,
     Drafter,
@@ -134,7 +135,7 @@ def _decoder(drafter: Drafter, rule: VerificationRule, sampling: Sampling, gamma
 
 
 def _toy_context(sampling: Sampling) -> DrafterContext:
-    def toy(reference: str) -> LoadedModel:
+    def toy(reference: str, compress: Compression = "none") -> LoadedModel:
         variation = float(reference.partition(":")[2] or 0.5)
         return LoadedModel(ToyModel(_VOCAB, variation, scale=_SCALE), ToyTokenizer(), {}, {"source": reference})
 
