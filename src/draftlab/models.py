@@ -11,6 +11,7 @@ from typing import Literal
 
 from draftlab.errors import DraftlabError, UnknownNameError
 from draftlab.spec import Dtype
+from draftlab.types import Compression
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -25,6 +26,8 @@ class LoadOptions:
     allow_pickle: bool = False
     fixed_rows: int | None = None
     """Run every pass with this many rows, so that a token's logits do not depend on its block (the exact mode)."""
+    compress: Compression = "none"
+    """Keep linear weights in 8 bits on a CPU: other logits, sooner. For drafters only; `auto` measures."""
     say: Callable[[str], None] = field(default=lambda _: None)
     """Told of work that takes long, such as a download."""
 

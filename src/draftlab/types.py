@@ -194,12 +194,22 @@ Warp = Callable[["Tensor", Sequence[int], Sequence[int]], Distributions]
 """(logits [n, vocab], text before row 0, tokens after it) -> the n distributions that are really sampled from."""
 
 
+Compression = Literal["none", "int8", "auto"]
+"""How a drafter's weights are kept on a CPU; `auto` takes what a short measurement finds faster."""
+
+
+class LoadModel(Protocol):
+    """Loads a model beside the target, once for all drafters that ask for the same."""
+
+    def __call__(self, reference: str, compress: Compression = "none") -> LoadedModel: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DrafterContext:
     """What a drafter may ask for while it is built."""
 
     target: LoadedModel
-    load_model: Callable[[str], LoadedModel]
+    load_model: LoadModel
     """Loads a second model from a hub id, folder, GGUF file or catalogue name."""
     warp_for: Callable[[str], Warp]
     """The run's resolved sampling, for the logits of the named model."""

@@ -19,7 +19,7 @@ from draftlab.sampling import Warper
 from draftlab.spec import Experiment, Sampling
 from draftlab.stopping import Stopping
 from draftlab.suites import Prompt
-from draftlab.types import Drafter, DrafterContext, LoadedModel, VerificationRule
+from draftlab.types import Compression, Drafter, DrafterContext, LoadedModel, VerificationRule
 
 DEFAULT_NEW_TOKENS = 128
 Report = Callable[[str], None]
@@ -35,7 +35,7 @@ class Workbench:
     sampling: Sampling
     stopping: Stopping
     drafter_models: dict[str, LoadedModel]
-    """Every model that a drafter has loaded, by reference."""
+    """Every model that a drafter has loaded, by reference and compression."""
     say: Report
 
     @classmethod
@@ -76,17 +76,24 @@ class Workbench:
             return tokenizer.encode_chat(prompt.messages)
         return tokenizer.encode(prompt.prompt or "")
 
-    def _load_drafter_model(self, reference: str) -> LoadedModel:
-        if reference not in self.drafter_models:
+    def _load_drafter_model(self, reference: str, compress: Compression = "none") -> LoadedModel:
+        name = reference if compress == "auto" else f"{reference},compress={compress}"  # auto: as is usual
+        if name not in self.drafter_models:
             self.say(f"loading drafter {reference}")
-            self.drafter_models[reference] = load_model(reference, self.experiment, self.say)
-        return self.drafter_models[reference]
+            self.drafter_models[name] = load_model(reference, self.experiment, self.say, compress=compress)
+        return self.drafter_models[name]
 
     def _warp_for(self, model: str) -> Warper:
         return Warper(self.sampling, model, width=self.target.model.vocab_size)
 
 
-def load_model(reference: str, experiment: Experiment, say: Report, fixed_rows: int | None = None) -> LoadedModel:
+def load_model(
+    reference: str,
+    experiment: Experiment,
+    say: Report,
+    fixed_rows: int | None = None,
+    compress: Compression = "none",
+) -> LoadedModel:
     """Load a model by reference, through the engine that its source needs."""
     source = resolve(reference)
     options = LoadOptions(
@@ -95,6 +102,7 @@ def load_model(reference: str, experiment: Experiment, say: Report, fixed_rows: 
         trust_remote_code=experiment.trust_remote_code,
         allow_pickle=experiment.allow_pickle,
         fixed_rows=fixed_rows,
+        compress=compress,
         say=say,
     )
     loaded: LoadedModel = ENGINES.load(source.engine)(source, options)

@@ -1,13 +1,17 @@
-"""Prompt lookup by example; the model drafter is covered by the laws and by the loop."""
+"""Prompt lookup by example, and how the model drafter is built; how it drafts is covered by the laws and the loop."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from draftlab.chance import PhiloxChance
+from draftlab.drafters.model import ModelDrafter
 from draftlab.drafters.ngram import NgramDrafter
 from draftlab.errors import DraftlabError
 from draftlab.spec import Sampling
+from draftlab.types import Compression, LoadedModel
 from tests.laws.toys import context
 
 RNG = PhiloxChance(0).round(0)
@@ -57,3 +61,16 @@ def test_the_index_grows_with_the_text_and_ends_with_it() -> None:
 def test_senseless_lengths_are_refused(low: int, high: int) -> None:
     with pytest.raises(DraftlabError, match="cannot match"):
         NgramDrafter.build(context(Sampling()), max_ngram=high, min_ngram=low)
+
+
+@pytest.mark.parametrize(("given", "asked"), [({}, "auto"), ({"compress": "int8"}, "int8")])
+def test_a_models_weights_are_compressed_as_asked(given: dict[str, Compression], asked: str) -> None:
+    plain = context(Sampling())
+    calls = []
+
+    def load(reference: str, compress: Compression = "none") -> LoadedModel:
+        calls.append((reference, compress))
+        return plain.load_model(reference)
+
+    ModelDrafter.build(replace(plain, load_model=load), argument="toy", **given)
+    assert calls == [("toy", asked)]

@@ -53,7 +53,7 @@ def _probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def build(text: str) -> Drafter:
     loaded = LoadedModel(ToyModel(97), ToyTokenizer(), {}, {})
-    context = DrafterContext(loaded, lambda name: loaded, lambda name: Warper(Sampling(), name))
+    context = DrafterContext(loaded, lambda name, compress="none": loaded, lambda name: Warper(Sampling(), name))
     return build_drafter(parse_drafter(text), context)
 
 

@@ -37,7 +37,7 @@ def make_manifest(bench: PreparedBench) -> RunManifest:
 
 
 def _identity(facts: Mapping[str, Any]) -> list[Any]:
-    return [facts.get(name) for name in ("files", "revision", "dtype", "device", "fixed_rows")]
+    return [facts.get(name) for name in ("files", "revision", "dtype", "device", "fixed_rows", "linear")]
 
 
 def fingerprint(bench: PreparedBench) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from draftlab.distributions import join
 from draftlab.drafters.agreement import require_agreement
 from draftlab.errors import DraftlabError
-from draftlab.types import Draft, DrafterContext, LanguageModel, Rng, Round, Warp
+from draftlab.types import Compression, Draft, DrafterContext, LanguageModel, Rng, Round, Warp
 
 
 class ModelDrafter:
@@ -20,10 +20,10 @@ class ModelDrafter:
         self._committed = 0  # length of the text at the last proposal
 
     @classmethod
-    def build(cls, context: DrafterContext, *, argument: str = "") -> ModelDrafter:
+    def build(cls, context: DrafterContext, *, argument: str = "", compress: Compression = "auto") -> ModelDrafter:
         if not argument:
             raise DraftlabError("drafter 'model' needs a model", "Write model:NAME, for example model:distilgpt2.")
-        loaded = context.load_model(argument)
+        loaded = context.load_model(argument, compress)
         require_agreement(context.target, loaded)
         return cls(loaded.model, context.warp_for(loaded.model.name))
 

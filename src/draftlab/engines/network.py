@@ -23,7 +23,7 @@ class HuggingFaceNetwork:
 
     @property
     def vocab_size(self) -> int:
-        return int(self._network.get_output_embeddings().weight.shape[0])
+        return int(self._network.get_output_embeddings().out_features)
 
     @property
     def context_length(self) -> int | None:

@@ -10,7 +10,7 @@ from numpy.random import Generator, Philox
 from torch import Tensor
 
 from draftlab.chance import derive_seed
-from draftlab.errors import ContractError, DraftlabError
+from draftlab.errors import ContractError, DraftlabError, UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
 from draftlab.types import LoadedModel
 
@@ -92,6 +92,8 @@ class ToyTokenizer:
 
 def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     """The toy called `toy` or `toy:VARIATION`."""
+    if options.compress == "int8":
+        raise UnsupportedError("a toy has no weights that could be compressed to int8", "Write compress=none.")
     _, _, variation = source.location.partition(":")
     try:
         model = ToyModel(len(_ALPHABET), float(variation or 0.0), scale=4.0, context_length=4096)

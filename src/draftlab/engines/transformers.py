@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
+from draftlab.engines.compression import arrange_linear_layers
 from draftlab.engines.fixed_shape import FixedShapeModel, require_exact
+from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.loading import Checkpoint, open_checkpoint
 from draftlab.engines.network import HuggingFaceNetwork
 from draftlab.errors import ContractError
@@ -22,12 +23,13 @@ class TransformersModel(HuggingFaceNetwork):
 
     def __init__(self, network: Any, name: str) -> None:
         super().__init__(network, name)
+        self._cache = growing_cache(network.config, None)
         self.reset()
 
     def reset(self, capacity: int | None = None) -> None:
         self._length = 0
         self._settled = 0  # a rollback goes no further back: sliding windows have dropped what lies before
-        self._cache = DynamicCache(config=self._network.config)
+        self._cache = growing_cache(self._network.config, capacity, self._cache)
         self._cache.activate_past_recording()
 
     @torch.inference_mode()
@@ -55,6 +57,8 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     checkpoint: Checkpoint = open_checkpoint(source, options)
     tokenizer = checkpoint.load_tokenizer()
     network = checkpoint.load_network()
+    description = checkpoint.describe(network)
+    description |= arrange_linear_layers(network, tokenizer.encode, options, source.reference)
     model: TransformersModel | FixedShapeModel
     if options.fixed_rows is None:
         model = TransformersModel(network, source.reference)
@@ -65,7 +69,7 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
         model=model,
         tokenizer=tokenizer,
         defaults=checkpoint.decoding_defaults(network),
-        description=checkpoint.describe(network),
+        description=description,
         fingerprint=checkpoint.fingerprint,
         synchronize=model.synchronize,
     )

@@ -1,0 +1,210 @@
+"""Drafters in 8 bits: other logits, the same texts; chosen by measurement, and refused in one line."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from draftlab.engines import compression, int8
+from draftlab.engines.compression import arrange_linear_layers
+from draftlab.engines.int8 import Int8Linear
+from draftlab.engines.linear_layers import LINEAR
+from draftlab.engines.packing import PackedLinear
+from draftlab.engines.transformers import TransformersModel
+from draftlab.errors import DraftlabError, UnsupportedError
+from draftlab.models import LoadOptions
+from draftlab.spec import Experiment, Sampling
+from draftlab.workbench import Workbench
+from tests.models.native import MAX_NEW_TOKENS, PROMPTS, STOP, native_texts
+from tests.models.running import acceptance_rate, decoder, model_drafter, run
+from tests.models.saved import load_folder, save
+from tests.models.tiny import Family, tiny_family
+
+X86 = "x86" in torch.backends.quantized.supported_engines
+needs_x86 = pytest.mark.skipif(not X86, reason="torch has no x86 kernels on this machine")
+
+
+def encode(_: str) -> list[int]:
+    return [(5 * i + 2) % 40 for i in range(50)]
+
+
+def compressed(network: Any, dtype: torch.dtype = torch.float32) -> Any:
+    small = copy.deepcopy(network).to(dtype)
+    facts = arrange_linear_layers(small, encode, LoadOptions(device="cpu", compress="int8"), "small")
+    assert facts["linear"] == "int8"
+    assert 0 < facts["compress_agreement"]["equal"] <= facts["compress_agreement"]["positions"] == 50
+    return small
+
+
+def layers(network: Any) -> set[type]:
+    return {type(module) for module in network.modules()} & {*LINEAR, PackedLinear, Int8Linear}
+
+
+@needs_x86
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_greedy_texts_are_the_librarys_with_a_compressed_drafter(family: Family, dtype: torch.dtype) -> None:
+    small = compressed(family.drafters["narrower"], dtype)
+    assert layers(small) == {Int8Linear}
+    target = TransformersModel(family.network, family.name)
+    subject = decoder(target, model_drafter(target, TransformersModel(small, "small")), 4, stop=STOP)
+    runs = [run(subject, prompt, MAX_NEW_TOKENS) for prompt in PROMPTS]
+    assert [finished.tokens for finished in runs] == native_texts(family.name)
+    assert acceptance_rate(runs) > 0.05, "it is still a drafter of this target"
+
+
+@needs_x86
+def test_a_draft_carries_the_q_that_it_was_drawn_from() -> None:
+    """Sampled, too: q has to be of the compressed network, whose logits are other ones."""
+    family = tiny_family("llama")
+    plain, small = (TransformersModel(family.network, "plain"), TransformersModel(compressed(family.network), "small"))
+    warm = Sampling(temperature=1.0)
+    prompt = PROMPTS[7]
+    assert not torch.equal(plain.forward(prompt), small.forward(prompt))
+    target = TransformersModel(family.network, "target")
+    runs = [run(decoder(target, model_drafter(target, small, warm), 4, warm), prompt, 24, seed) for seed in range(20)]
+    assert 0.5 < acceptance_rate(runs) < 1.0, "near its own target, and not the same"
+
+
+@needs_x86
+def test_the_weights_are_near_and_each_channel_has_its_own_scale() -> None:
+    weight = torch.randn(6, 16) * torch.tensor([1e-3, 1e-2, 0.1, 1.0, 10.0, 0.0])[:, None]
+    x = torch.randn(1, 3, 16)
+    found = Int8Linear(weight, None)(x)
+    expected = torch.nn.functional.linear(x, weight)
+    assert (found - expected).abs().amax(dim=(0, 1)).le(0.1 * weight.abs().amax(dim=1) + 1e-9).all()
+
+
+@needs_x86
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_a_row_does_not_suffer_from_its_neighbours(has_bias: bool) -> None:
+    """The first row of a text is often huge, and the kernel knows one scale for all."""
+    torch.manual_seed(0)
+    weight, bias = torch.randn(24, 64), torch.randn(24) if has_bias else None
+    small = torch.randn(1, 1, 64)
+    layer = Int8Linear(weight, bias)
+    beside = layer(torch.cat([1000.0 * torch.randn(1, 1, 64), small, 0.0 * small], dim=1))
+    expected = torch.nn.functional.linear(small, weight, bias)
+    assert (beside[:, 1:2] - expected).abs().max() < 0.5
+    assert (layer(small) - expected).abs().max() < 0.5
+    torch.testing.assert_close(beside[0, 2], torch.zeros(24) if bias is None else bias, atol=1e-3, rtol=0)
+
+
+class Slow(Int8Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.repeat(1, 400, 1))[:, : x.shape[1]]
+
+
+class Instant(Int8Linear):
+    """Faster than anything that multiplies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros((*x.shape[:-1], self.out_features))
+
+
+@needs_x86
+@pytest.mark.parametrize(("kind", "chosen"), [(Slow, False), (Instant, True)])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_auto_takes_what_is_faster_and_says_so(
+    tmp_path: Path, kind: type[Int8Linear], chosen: bool, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(compression, "Int8Linear", kind)
+    if chosen:  # tiny layers take the same time in every form
+        monkeypatch.setattr(compression, "_times", lambda _n, _s, forms, _u: dict.fromkeys(forms, 10) | {"int8": 9})
+    folder = save(tiny_family("llama").network, tmp_path / "small")
+    loaded = load_folder(folder, LoadOptions(device="cpu", dtype=dtype, compress="auto", say=said.append))
+    facts = loaded.description
+    assert (facts["linear"] == "int8") == chosen
+    assert set(facts["compress_ns"]) == {"int8", "packed" if "packed" in facts["compress_ns"] else "plain"}
+    assert all(isinstance(time, int) for time in facts["compress_ns"].values())
+    assert ("compress_agreement" in facts) == chosen
+    assert said[-1].startswith(f"drafter {folder}: {facts['linear']} (")
+
+
+@needs_x86
+@pytest.mark.parametrize(("times", "chosen"), [((100, 90), True), ((100, 91), False), ((100, 200), False)])
+def test_auto_wants_a_tenth(times: tuple[int, int], chosen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = copy.deepcopy(tiny_family("qwen2").network)
+    monkeypatch.setattr(compression, "_times", lambda _n, _s, forms, _u: {f: times[f == "int8"] for f in forms})
+    facts = arrange_linear_layers(network, encode, LoadOptions(device="cpu", compress="auto"), "small")
+    assert (facts["linear"] == "int8") == chosen
+    assert (layers(network) == {Int8Linear}) == chosen
+
+
+@needs_x86
+def test_auto_measures_both_forms_on_the_same_pass() -> None:
+    network = copy.deepcopy(tiny_family("gemma3").network)
+    facts = arrange_linear_layers(network, encode, LoadOptions(device="cpu", compress="auto"), "small")
+    assert all(time > 0 for time in facts["compress_ns"].values())
+
+
+def test_auto_stays_as_it_is_without_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(int8, "_ENGINE", "z80")
+    network = copy.deepcopy(tiny_family("llama").network)
+    options = LoadOptions(device="cpu", compress="auto", say=said.append)
+    assert arrange_linear_layers(network, encode, options, "small")["linear"] in ("plain", "packed")
+    assert "torch has no z80 kernels" in said[-1]
+
+
+def test_auto_stays_as_it_is_without_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(compression.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1000}))
+    network = copy.deepcopy(tiny_family("llama").network)
+    options = LoadOptions(device="cpu", compress="auto", say=said.append)
+    assert arrange_linear_layers(network, encode, options, "small")["linear"] in ("plain", "packed")
+    if X86:
+        assert "no memory" in said[-1]
+
+
+def test_int8_is_refused_without_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "_ENGINE", "z80")
+    network = copy.deepcopy(tiny_family("llama").network)
+    with pytest.raises(UnsupportedError, match="cannot be compressed to int8: torch has no z80 kernels"):
+        arrange_linear_layers(network, encode, LoadOptions(device="cpu", compress="int8"), "small")
+
+
+def test_off_the_cpu_int8_is_refused_and_auto_does_nothing() -> None:
+    said: list[str] = []
+    network = copy.deepcopy(tiny_family("llama").network).to("meta")
+    with pytest.raises(UnsupportedError, match="cannot be compressed to int8: it is not on the CPU"):
+        arrange_linear_layers(network, encode, LoadOptions(compress="int8"), "small")
+    options = LoadOptions(compress="auto", say=said.append)
+    assert arrange_linear_layers(network, encode, options, "small") == {"linear": "plain"}
+    assert said == ["drafter small: not compressed, since it is not on the CPU"]
+
+
+def bench(folder: Path, *drafters: str) -> Workbench:
+    return Workbench.open(Experiment(target=str(folder), drafters=drafters or ("none",), device="cpu"))
+
+
+@needs_x86
+def test_the_command_line_asks_for_it_and_the_target_stays(tmp_path: Path) -> None:
+    folder = save(tiny_family("llama").network, tmp_path / "model")
+    subject = bench(folder)
+    for compress in ("none", "int8"):
+        subject.drafter(f"model:{folder},compress={compress}")
+        subject.drafter(f"model:{folder},compress={compress}")
+    found = {name: loaded.description["linear"] for name, loaded in subject.drafter_models.items()}
+    assert found.pop(f"{folder},compress=int8") == "int8"
+    assert found.pop(f"{folder},compress=none") in ("plain", "packed")
+    assert not found, "each is loaded once"
+    assert subject.target.description["linear"] in ("plain", "packed")
+
+
+def test_another_word_is_refused(tmp_path: Path) -> None:
+    folder = save(tiny_family("llama").network, tmp_path / "model")
+    with pytest.raises(DraftlabError, match="compress cannot be 'int3'"):
+        bench(folder).drafter(f"model:{folder},compress=int3")
+
+
+def test_a_toy_has_nothing_to_compress() -> None:
+    subject = Workbench.open(Experiment(target="toy", drafters=("none",)))
+    subject.drafter("model:toy:0.5")
+    with pytest.raises(UnsupportedError, match="a toy has no weights"):
+        subject.drafter("model:toy:0.5,compress=int8")
