@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from draftlab.cli.audit import audit
 from draftlab.cli.bench import bench
 from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(bench)
 app.command()(generate)
+app.command()(audit)
 app.command()(report)
 app.command()(ls)
 

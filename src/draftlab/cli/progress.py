@@ -1,8 +1,9 @@
-"""What a person sees while a bench runs: what is running, how far it is, the time left. On standard error."""
+"""What a person sees while long work runs: what is running, how far it is, the time left. On standard error."""
 
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,8 +15,8 @@ from draftlab.records import Trace
 from draftlab.report.printable import printable
 
 
-class Progress(Observer):
-    """A bar on a terminal; a line now and then elsewhere."""
+class _Screen:
+    """A bar on a terminal; lines now and then elsewhere."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -32,10 +33,8 @@ class Progress(Observer):
             disable=not self._console.is_terminal,
         )
         self._row = self._bar.add_task("", start=False, total=None, visible=False)
-        self._num_tasks = 0
-        self._num_done = 0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -51,6 +50,15 @@ class Progress(Observer):
     def say(self, text: str) -> None:
         """One line of news."""
         self._console.print(printable(text), markup=False, style="dim")
+
+
+class Progress(_Screen, Observer):
+    """A bench, decode by decode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._num_tasks = 0
+        self._num_done = 0
 
     def planned(self, num_tasks: int, num_done: int) -> None:
         self._num_tasks, self._num_done = num_tasks, num_done
@@ -74,3 +82,15 @@ class Progress(Observer):
         tenth = max(1, self._num_tasks // 10)
         if self._bar.disable and self._num_done % tenth == 0:
             self.say(f"{self._num_done}/{self._num_tasks} decodes")
+
+
+class Steps(_Screen):
+    """Work in several steps, each of so many parts."""
+
+    def begins(self, what: str, total: int) -> None:
+        if self._bar.disable:
+            self.say(f"{what}: {total}")
+        self._bar.reset(self._row, total=total, visible=True, description=printable(what))
+
+    def advances(self) -> None:
+        self._bar.advance(self._row)

@@ -1,0 +1,80 @@
+"""Greedy texts of an implementation against the target's own, and the tokens that they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from draftlab.audit.findings import Cost, Parting
+from draftlab.audit.memo import RowMemory
+from draftlab.audit.subjects import Subject
+from draftlab.bench.divergence import MOST_STEPS, Kind
+from draftlab.metrics import first_difference
+from draftlab.sampling import Warper
+from draftlab.spec import Sampling
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Says why a greedy text left the target's own. Of an implementation from outside nobody knows the passes that it
+    made, so the target's scores are taken in the shapes that it may have used."""
+
+    target: RowMemory
+    sampling: Sampling
+    gamma: int
+    eps: float
+    """The step of the target's dtype at 1."""
+
+    def explain(
+        self, prompt_id: str, prompt: Sequence[int], own: Sequence[int], theirs: Sequence[int]
+    ) -> Parting | None:
+        """What happened at the first difference; None where there is none."""
+        at = first_difference(own, theirs)
+        if at is None:
+            return None
+        if at >= len(own) or at >= len(theirs):  # one of them just ended
+            return Parting(prompt_id=prompt_id, position=at, kind="real")
+        text = [*prompt, *own[:at]]
+        shapes = [self._scores(text, rows) for rows in (1, self.gamma + 1, len(text))]
+        margins = [float(scores[own[at]] - scores[theirs[at]]) for scores in shapes]
+        rounding = max(float((scores - shapes[0]).nan_to_num(0.0).abs().max()) for scores in shapes[1:])
+        largest = float(shapes[0].nan_to_num(0.0, 0.0, 0.0).abs().max())
+        ceiling = MOST_STEPS * self.eps * largest
+        margin = margins[0]
+        kind: Kind = "tie" if margin <= rounding <= ceiling else "rounding" if margin <= ceiling else "real"
+        return Parting(prompt_id=prompt_id, position=at, margin=margin, rounding=rounding, kind=kind)
+
+    def _scores(self, text: Sequence[int], num_rows: int) -> Tensor:
+        """The scores after `text`, whose last pass has `num_rows` rows."""
+        split = max(0, len(text) - num_rows)
+        logits = self.target.fresh(*([text[:split]] if split else []), text[split:])
+        return Warper(self.sampling, self.target.model.name).scores(logits[None], text, ())[0]
+
+
+class Meter:
+    """Counts the tokens that a subject's models pass while texts are written."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._before = dict(subject.forwarded())
+        self._num_prompt = 0
+        self._num_new = 0
+
+    def wrote(self, num_prompt: int, num_new: int) -> None:
+        """A text of `num_new` tokens was written after a prompt."""
+        self._num_prompt += num_prompt
+        self._num_new += num_new
+
+    def cost(self) -> Cost:
+        """Tokens passed per new token, the prompt's own left out; None where nobody counts."""
+
+        def per_token(role: str) -> float | None:
+            now = self._subject.forwarded()
+            if role not in now or not self._num_new:
+                return None
+            passed = now[role] - self._before.get(role, 0) - self._num_prompt
+            return passed / self._num_new
+
+        return Cost(target=per_token("target"), drafter=per_token("drafter"))

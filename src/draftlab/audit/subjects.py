@@ -1,0 +1,174 @@
+"""Implementations under audit: draftlab's own loop, the same with a planted bug, or anybody's adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from draftlab.audit.adapter import Adapter, Generate, Setting, load_adapter
+from draftlab.audit.assisted import transformers_assisted
+from draftlab.audit.memo import RememberedModel, RowMemory
+from draftlab.chance import make_chance
+from draftlab.decoding import Decoder
+from draftlab.drafters.model import ModelDrafter
+from draftlab.drafters.reference import parse_drafter
+from draftlab.engines.wheel import ensure_converted
+from draftlab.errors import DraftlabError, UnknownNameError, UnsupportedError
+from draftlab.events import Committed
+from draftlab.models import resolve
+from draftlab.spec import Sampling
+from draftlab.testing.planted import PLANTED, PlantedBug
+from draftlab.types import LanguageModel
+from draftlab.workbench import Workbench
+
+_PLANTED = "planted:"
+
+
+class SubjectError(Exception):
+    """The implementation under audit failed."""
+
+
+class Subject:
+    """An implementation, ready to run, with the tokens that its models were given so far."""
+
+    def __init__(self, name: str, generate: Generate) -> None:
+        self.name = name
+        self._implementation = generate
+        self._forwarded: dict[str, int] = {}
+        for role, network in getattr(generate, "networks", {}).items():
+            self._forwarded[role] = 0
+            network.register_forward_pre_hook(self._counter(role), with_kwargs=True)
+
+    def generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
+        """What follows `prompt`; raise `SubjectError` for whatever goes wrong in it."""
+        try:
+            return self._implementation(prompt, num_tokens, sampling, seed)
+        except UnsupportedError:
+            raise
+        except Exception as error:  # a foreign program may fail in any way, and that is a finding
+            said = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+            raise SubjectError(f"{type(error).__name__}: {said[:200]}") from error
+
+    def forwarded(self) -> Mapping[str, int]:
+        """Tokens passed, by "target" and "drafter"; empty where the implementation does not show its networks."""
+        return dict(self._forwarded)
+
+    def _counter(self, role: str) -> Any:
+        def count(module: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+            given = kwargs.get("input_ids", args[0] if args else kwargs.get("inputs_embeds"))
+            if given is not None:
+                self._forwarded[role] += int(given.shape[0] * given.shape[1])
+
+        return count
+
+
+class Memories:
+    """The memory of every model of an audit."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, RowMemory] = {}
+
+    def of(self, model: LanguageModel) -> RowMemory:
+        """The memory of `model`, the same for all that ask."""
+        return self._found.setdefault(id(model), RowMemory(model))
+
+
+class OwnSubject(Subject):
+    """Draftlab's loop with everything that belongs to it; only forward passes are remembered."""
+
+    def __init__(
+        self, name: str, bench: Workbench, memories: Memories, drafter: str, bug: PlantedBug | None = None
+    ) -> None:
+        super().__init__(name, self._generate)
+        self._bench = bench
+        self._memories = memories
+        self._drafter = drafter
+        self._bug = bug
+        self._models: list[tuple[str, RememberedModel]] = []
+        self._decoder = cache(self._build)
+
+    def forwarded(self) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for role, model in self._models:
+            counts[role] = counts.get(role, 0) + model.num_forwarded
+        return counts
+
+    def _generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
+        decoder = self._decoder(sampling)
+        chance = make_chance(seed, decoder.rule.coupled)
+        if self._bug is not None:
+            chance = self._bug.chance(chance)
+        events = decoder.decode(prompt, max_new_tokens=num_tokens, chance=chance)
+        return [token for event in events if isinstance(event, Committed) for token in event.outcome.emitted]
+
+    def _build(self, sampling: Sampling) -> Decoder:
+        bench = replace(self._bench, sampling=sampling)
+        drafter = bench.drafter(self._drafter)
+        if isinstance(drafter, ModelDrafter):
+            drafter.model = self._remember("drafter", drafter.model)
+        decoder = bench.decoder(drafter, bench.experiment.gammas[0])
+        decoder = replace(decoder, target=self._remember("target", decoder.target))
+        if self._bug is None:
+            return decoder
+        if self._bug.needs_q and not isinstance(drafter, ModelDrafter):
+            raise UnsupportedError("this bug shows with a drafter that is a model only", "Give --drafter model:NAME.")
+        return self._bug.plant(decoder)
+
+    def _remember(self, role: str, model: LanguageModel) -> RememberedModel:
+        remembered = RememberedModel(self._memories.of(model))
+        self._models.append((role, remembered))
+        return remembered
+
+
+def require_subject(of: str) -> None:
+    """Raise unless `of` names an implementation; checked before anything is loaded."""
+    if of.startswith(_PLANTED):
+        if (name := of.removeprefix(_PLANTED)) not in PLANTED:
+            raise UnknownNameError("planted bug", name, PLANTED)
+    elif ":" in of:
+        load_adapter(of)
+    elif of not in ("draftlab", "transformers"):
+        raise UnknownNameError("implementation", of, ["draftlab", "transformers", "planted:NAME", "module:function"])
+
+
+def open_subject(of: str, bench: Workbench, memories: Memories, drafter: str) -> Subject:
+    """The implementation called `of`, on the target of `bench` and with `drafter`."""
+    if of == "draftlab":
+        return OwnSubject(of, bench, memories, drafter)
+    if of.startswith(_PLANTED):
+        return OwnSubject(of, bench, memories, drafter, PLANTED[of.removeprefix(_PLANTED)])
+    adapter = transformers_assisted if of == "transformers" else load_adapter(of)
+    return Subject(of, _open(adapter, bench, drafter))
+
+
+def _open(adapter: Adapter, bench: Workbench, drafter: str) -> Generate:
+    reference = parse_drafter(drafter)
+    if reference.name not in ("model", "ngram"):
+        raise UnsupportedError(
+            f"others know no drafter '{reference.name}'", "Give --drafter model:NAME, or ngram for prompt lookup."
+        )
+    description = bench.target.description
+    setting = Setting(
+        target=_location(bench.experiment.target),
+        drafter=_location(reference.argument or "") if reference.name == "model" else None,
+        gamma=bench.experiment.gammas[0],
+        dtype=str(description["dtype"]),
+        device=str(description["device"]),
+    )
+    return adapter(setting)
+
+
+def _location(reference: str) -> str:
+    """What `from_pretrained` of transformers takes."""
+    source = resolve(reference)
+    match source.kind:
+        case "hub" | "folder":
+            return source.location
+        case "wheel":
+            return str(ensure_converted(reference, lambda _: None))
+        case _:
+            raise DraftlabError(
+                f"'{reference}' can be audited with --of draftlab only", "Others take a folder or a hub id."
+            )
