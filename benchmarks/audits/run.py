@@ -33,6 +33,7 @@ LAW_BUGS = (
     "same_chance_every_round",
 )  # fmt: skip
 COST_BUGS = ("token_rule_as_block", "stale_draft_cache")
+QUICK = ("--prompts", "1", "--controls", "residual_from_p")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def tiny(label: str, of: str, *flags: str, drafter: str = "drafter", gamma: int 
     if drafter == "ngram":
         pair = (*pair[:3], "ngram")
     suite = ("--suite", str(HERE / "letters.jsonl"), "--top-k", "0", "--gamma", str(gamma))
-    return Case("tiny", label, ("--of", of, *pair, *suite, *flags))
+    return Case("tiny", label, ("--of", of, *pair, *suite, *QUICK, *flags))
 
 
 def real(part: str, label: str, of: str, *flags: str, drafter: str = "drafter", gamma: int = 3) -> Case:
@@ -67,11 +68,12 @@ def real(part: str, label: str, of: str, *flags: str, drafter: str = "drafter", 
 
 
 PEERS = ("flashspec", "flashspec_default", "economize", "sequential_sd_standard", "sequential_sd_naive_hsd", "specdec")
+BUG = ("--prompts", "1", "--controls", "")
 FEW = ("--top-k", "0", "--samples", "300", "--prompts", "1", "--controls", "")
 CASES = [
     *(real("own", rule, "draftlab", "--rule", rule) for rule in ("rejection", "block", "coupled")),
-    *(real("own", f"planted:{bug}", f"planted:{bug}", "--temperature", "0.7") for bug in LAW_BUGS),
-    *(real("own", f"planted:{bug}", f"planted:{bug}", "--samples", "300", "--prompts", "1") for bug in COST_BUGS),
+    *(real("own", f"planted:{bug}", f"planted:{bug}", "--temperature", "0.7", *BUG) for bug in LAW_BUGS),
+    *(real("own", f"planted:{bug}", f"planted:{bug}", *BUG, "--samples", "300") for bug in COST_BUGS),
     tiny("draftlab", "draftlab"),
     tiny("transformers, draft model", "transformers"),
     tiny("transformers, prompt lookup", "transformers", drafter="ngram"),

@@ -17,6 +17,8 @@ from draftlab.errors import NonFiniteLogitsError
 from draftlab.spec import Sampling
 from draftlab.types import Distributions
 
+_LIKELIEST = 256  # tokens in which a nucleus is looked for first
+
 
 class Warper:
     """One resolved `Sampling`, applied to the logits of one model."""
@@ -36,7 +38,7 @@ class Warper:
             return PointMasses(tokens.tolist())
         # Shifted first, so that a tiny temperature cannot overflow.
         scores = (scores - scores.amax(dim=-1, keepdim=True)) / self.sampling.temperature
-        mass = torch.softmax(_truncate(scores, self.sampling), dim=-1)
+        mass = _truncate(scores, self.sampling)
         self._check(mass[:, 0].isfinite(), len(prefix))  # one bad logit makes its whole row NaN
         return Dense(mass.unbind())
 
@@ -69,17 +71,34 @@ def _penalise(scores: Tensor, prefix: Sequence[int], tail: Sequence[int], penalt
 
 
 def _truncate(scores: Tensor, sampling: Sampling) -> Tensor:
-    """Set what top-k, top-p and min-p leave out to minus infinity; `scores` [n, vocab] are already tempered."""
+    """The distribution [n, vocab] of tempered `scores`, without what top-k, top-p and min-p leave out."""
     if 0 < sampling.top_k < scores.shape[-1]:
         least = torch.topk(scores, sampling.top_k).values[:, -1:]
         scores = scores.masked_fill(scores < least, -torch.inf)
+    mass = torch.softmax(scores, dim=-1)
     if sampling.top_p < 1.0:
-        ordered, tokens = torch.sort(scores, descending=True, stable=True)
-        mass = torch.softmax(ordered, dim=-1)
-        # A token stays while the mass before it is below top_p, so the first always stays.
-        out = (mass.cumsum(-1) - mass) >= sampling.top_p
-        scores = scores.masked_fill(out.scatter(-1, tokens, out), -torch.inf)
+        mass = mass.where(_nucleus(mass, sampling.top_p), 0.0)
     if sampling.min_p > 0.0:
-        mass = torch.softmax(scores, dim=-1)
-        scores = scores.masked_fill(mass < sampling.min_p * mass.amax(-1, keepdim=True), -torch.inf)
-    return scores
+        mass = mass.where(mass >= sampling.min_p * mass.amax(-1, keepdim=True), 0.0)
+    if sampling.top_p < 1.0 or sampling.min_p > 0.0:
+        mass = mass / mass.sum(-1, keepdim=True)
+    return mass
+
+
+def _nucleus(mass: Tensor, top_p: float) -> Tensor:
+    """Which tokens [n, vocab] stay: those before which, in falling order, less than `top_p` of the mass lies.
+
+    Sorting a whole vocabulary takes longer than a small model's pass, so the likeliest tokens alone are looked at, more
+    of them until what lies above their last holds enough. Equal tokens count in the order of their ids.
+    """
+    width = min(_LIKELIEST, mass.shape[-1])
+    while True:
+        found, tokens = torch.topk(mass, width)
+        above = (found * (found > found[:, -1:])).sum(-1)
+        if width == mass.shape[-1] or not (above < top_p).any():  # a NaN is not waited for
+            break
+        width = min(8 * width, mass.shape[-1])
+    tokens = tokens.sort(-1).values
+    found, order = mass.gather(-1, tokens).sort(dim=-1, descending=True, stable=True)
+    stays = (found.cumsum(-1) - found) < top_p
+    return torch.zeros_like(mass, dtype=torch.bool).scatter_(-1, tokens.gather(-1, order), stays)
