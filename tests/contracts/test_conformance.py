@@ -20,6 +20,7 @@ from draftlab.testing.planted import (
     ArgmaxWithSoftQ,
     DraftNoiseForCorrection,
     OneCoin,
+    RawQ,
     ResidualFromP,
     ResidualWarpedAgain,
     StaleDraftCache,
@@ -125,7 +126,7 @@ def test_the_kit_looks_at_the_law_of_a_rule_and_not_at_its_cost(rule: Verificati
     check_rule(rule)
 
 
-def planted_drafter(kind: type[ArgmaxWithSoftQ | StaleDraftCache]) -> Callable[[DrafterContext], Drafter]:
+def planted_drafter(kind: type[ArgmaxWithSoftQ | RawQ | StaleDraftCache]) -> Callable[[DrafterContext], Drafter]:
     def build(context: DrafterContext) -> Drafter:
         warp = context.warp_for("toy")
         assert isinstance(warp, Warper)
@@ -134,9 +135,10 @@ def planted_drafter(kind: type[ArgmaxWithSoftQ | StaleDraftCache]) -> Callable[[
     return build
 
 
-def test_the_kit_finds_a_drafter_whose_q_is_not_what_it_drew_from() -> None:
+@pytest.mark.parametrize("kind", [ArgmaxWithSoftQ, RawQ])
+def test_the_kit_finds_a_drafter_whose_q_is_not_what_it_drew_from(kind: type[ArgmaxWithSoftQ | RawQ]) -> None:
     with pytest.raises(AssertionError, match="q is not what was drawn"):
-        check_drafter(planted_drafter(ArgmaxWithSoftQ))
+        check_drafter(planted_drafter(kind))
 
 
 def test_the_kit_looks_at_the_law_of_a_drafter_and_not_at_its_cost() -> None:

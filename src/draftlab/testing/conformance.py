@@ -66,7 +66,8 @@ def check_engine(model: LanguageModel, tokens: Sequence[int] = (1, 2, 0, 1, 1, 0
 
 def check_drafter(build: Callable[[DrafterContext], Drafter]) -> None:
     """Drafts within the limit, says what it drew from, forgets what was taken back, and loses nothing."""
-    for sampling, gamma in product((Sampling(), Sampling(temperature=1.0)), (1, 2, 3)):
+    # Not temperature 1: there a q that was reported before it was warped would be the right one.
+    for sampling, gamma in product((Sampling(), Sampling(temperature=0.7)), (1, 2, 3)):
         drafter = _Watched(build(_toy_context(sampling)))
         decoder = _decoder(drafter, RejectionRule(), sampling, gamma)
         # Two texts in turn: begin() has to make the second independent of the first.
