@@ -158,5 +158,5 @@ def test_loading_packs_and_says_what_it_did(tmp_path: Any, dtype: Any) -> None:
     loaded = load_folder(tmp_path / "model", LoadOptions(device="cpu", dtype=dtype, say=said.append))
     assert loaded.description["linear"] == ("packed" if packs(getattr(torch, dtype)) else "plain")
     assert [line for line in said if "linear layers stay" in line] == said
-    assert bool(said) == (loaded.description["linear"] == "plain")
+    assert bool(said) == (loaded.description["linear"] == "plain" and dtype != "float32")
     assert loaded.description["parameters"] == sum(p.numel() for p in tiny_family("llama").network.parameters())

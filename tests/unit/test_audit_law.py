@@ -55,6 +55,13 @@ def test_nothing_follows_a_stop() -> None:
     assert stopped.cut([0, 1]) == (0, 1)
 
 
+def test_what_is_truncated_cannot_be_written() -> None:
+    top = law(sampling=Sampling(temperature=1.0, top_k=2))
+    kept = set(top.next(()).nonzero()[0].tolist())
+    assert [top.is_impossible((token,)) for token in range(4)] == [token not in kept for token in range(4)]
+    assert not top.is_impossible((min(kept), 0))  # nobody has asked yet what may follow
+
+
 def test_truncated_tokens_have_no_probability() -> None:
     top = law(sampling=Sampling(temperature=1.0, top_k=2))
     for text in product(range(4), repeat=1):

@@ -64,6 +64,16 @@ def test_a_fresh_pass_disturbs_nothing() -> None:
     assert torch.equal(model.forward([0]), ToyModel(5).forward([1, 2, 3, 0])[-1:])
 
 
+def test_a_full_memory_forgets_the_oldest_and_never_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("draftlab.audit.memo._BUDGET", 6 * 5 * 8)  # six rows
+    model = RememberedModel(RowMemory(Strict(5)))
+    for turn in range(200):
+        model.reset()
+        model.forward([1, 2, 3], num_rows=1)
+        rest = [(turn * k) % 5 for k in (1, 2, 3)]
+        assert torch.equal(model.forward(rest), ToyModel(5).forward([1, 2, 3, *rest])[3:])
+
+
 def test_it_cannot_be_rolled_back_to_what_it_never_had() -> None:
     model = RememberedModel(RowMemory(ToyModel(5)))
     with pytest.raises(ContractError, match="roll back"):

@@ -39,16 +39,17 @@ Adapter = Callable[[Setting], Generate]
 
 
 def load_adapter(reference: str) -> Adapter:
-    """The function written as `module:function`; modules of the current folder are found, too."""
+    """The function written as `module:function`. The code of the module is run; the current folder is searched, too."""
     module, _, name = reference.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # last, so that nothing there takes the place of a library
     try:
         adapter: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # its code runs when it is imported, and may fail in any way
         raise DraftlabError(
-            f"cannot audit '{reference}': {error}", "Write draftlab, transformers, planted:NAME or module:function."
+            f"cannot audit '{reference}': {type(error).__name__}: {error}",
+            "Write draftlab, transformers, planted:NAME or module:function.",
         ) from error
     if not callable(adapter):
         raise DraftlabError(f"cannot audit '{reference}': it is no function", "It is called with a Setting.")

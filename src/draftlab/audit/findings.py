@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from draftlab.spec import Sampling
 
@@ -91,8 +91,9 @@ class Findings(_Finding):
     seed: int
     level: float
     power: float
-    detects: float
-    """The total variation that the tests on all samples would have found with probability `power`."""
+    detects: float | None
+    """The total variation over the cells of a test on all samples that would have been found with probability `power`;
+    None where there was nothing to tell apart."""
     num_samples: int
     """Per prompt."""
     num_prompts: int
@@ -103,6 +104,7 @@ class Findings(_Finding):
     tests: tuple[Test, ...] = ()
     controls: tuple[Control, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> Verdict:
         """Lossless is said only after planted bugs were rejected by the same tests at the same size: the first of them
@@ -111,12 +113,14 @@ class Findings(_Finding):
             return "failed"
         if self.accusations:
             return "not lossless"
-        if self.tests and not (self.controls and self.controls[0].rejected):
+        if not self.tests:
+            return "lossless" if self.greedy and self.greedy.compared else "undecided"
+        if self.detects is None or not (self.controls and self.controls[0].rejected):
             return "undecided"
-        if any(not c.rejected and c.total_variation >= self.detects for c in self.controls):
-            return "undecided"
-        return "lossless"
+        missed = any(not one.rejected and one.total_variation >= self.detects for one in self.controls)
+        return "undecided" if missed else "lossless"
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def accusations(self) -> list[str]:
         """Why it is not lossless, a line each."""
@@ -133,6 +137,7 @@ class Findings(_Finding):
             for parting in real
         ]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def waste(self) -> float | None:
         """Tokens passed through both models over those of draftlab's loop; None where it was not counted."""

@@ -3,13 +3,16 @@
 With cells of probability p and a law that is d off, Pearson's statistic of n samples is close to a noncentral
 chi-square with noncentrality n * sum(d^2 / p). By Cauchy and Schwarz sum(d^2 / p) >= (sum |d|)^2 = 4 TV^2, so the power
 against *any* law at a total variation of `tv` over the cells is at least that at noncentrality 4 n tv^2.
+
+An accusation is never left to the chi-square law, whose tail is too thin where cells are rare: where it gives a small
+p-value, the statistic is held against samples drawn from the cells themselves.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +20,16 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 LEAST_EXPECTED = 5.0
-"""Cells with fewer expected samples are pooled: below, the chi-square law of the statistic is a poor one (Cochran)."""
+"""Cells with fewer expected samples are pooled."""
 MOST_CELLS = 32
 """More would cost power against broad deviations; what is beyond stands in the pool."""
 _CONFIDENCE = 0.95
+_SUSPICIOUS = 0.02  # below this p-value of the chi-square law the cells are simulated
+_NOTHING = 1e-9  # less mass than this is rounding: such a text cannot be written
 
 Text = tuple[int, ...]
 Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +41,37 @@ class Fit:
     statistic: float
     p_value: float
     total_variation: float
-    """Over these cells; estimated so that it is not biased upwards (the cells are chosen on one half of the samples
-    and measured on the other), and 0 on average where the laws are equal."""
+    """Over these cells. The cells are chosen on one half of the samples and measured on the other, so that the estimate
+    is not biased upwards by them; it is cut off at 0."""
     low: float
     high: float
 
 
-def fit(samples: Sequence[Text], cells: Mapping[Text, float]) -> Fit:
-    """Hold `samples` against `cells`; all that is in no cell, or expected too rarely, is one more cell."""
+def fit(
+    samples: Sequence[Text],
+    cells: Mapping[Text, float],
+    finest: float = 1e-3,
+    is_impossible: Callable[[Text], bool] = lambda _: False,
+) -> Fit:
+    """Hold `samples` against `cells`; all that is in no cell, or expected too rarely, is one more cell.
+
+    `finest` is the smallest p-value that has to be told from smaller ones. One impossible sample is proof.
+    """
     num = len(samples)
-    kept = {text: mass for text, mass in cells.items() if mass * num >= LEAST_EXPECTED}
-    pool = max(0.0, 1.0 - math.fsum(kept.values()))
-    while kept and 0.0 < pool * num < LEAST_EXPECTED and len(kept) > 1:
-        pool += kept.pop(min(kept, key=kept.__getitem__))
-    names = list(kept)
-    mass = np.array([kept[name] for name in names] + [pool])
+    names, mass = _pool(cells, num)
     halves = [_count(samples[start::2], names) for start in (0, 1)]
     counts = halves[0] + halves[1]
-    possible = mass > 1e-9
-    if counts[~possible].any():  # a text that the target cannot write
+    possible = mass > 0.0
+    degrees = max(1, int(possible.sum()) - 1)
+    if counts[~possible].any() or any(map(is_impossible, set(samples))):
         statistic, p_value = math.inf, 0.0
     else:
-        expected = mass[possible] / mass[possible].sum() * num
-        statistic = float(((counts[possible] - expected) ** 2 / expected).sum())
-        p_value = float(stats.chi2.sf(statistic, max(1, possible.sum() - 1)))
+        statistic = float(_statistic(counts[possible], mass[possible]))
+        p_value = float(stats.chi2.sf(statistic, degrees)) if possible.sum() > 1 else 1.0
+        if p_value < _SUSPICIOUS:
+            p_value = _simulated(statistic, mass[possible], num, finest)
     value, error = _total_variation(halves, mass)
     z = float(stats.norm.ppf((1 + _CONFIDENCE) / 2))
-    degrees = max(1, int(possible.sum()) - 1)
     return Fit(
         num_samples=num,
         num_cells=int(possible.sum()),
@@ -93,13 +103,45 @@ def _noncentrality(power: float, level: float, degrees: int) -> float:
     return math.exp(optimize.brentq(missing, -9.0, 12.0))
 
 
-def _count(samples: Sequence[Text], names: Sequence[Text]) -> NDArray[np.int64]:
+def _pool(cells: Mapping[Text, float], num: int) -> tuple[list[Text], Array]:
+    """The cells that are kept, and the probabilities of these and of the pool, which is last."""
+    kept = {text: mass for text, mass in cells.items() if mass * num >= LEAST_EXPECTED}
+    pool = 1.0 - math.fsum(kept.values())
+    if pool < _NOTHING:
+        pool = 0.0
+    while 0.0 < pool * num < LEAST_EXPECTED and len(kept) > 1:
+        pool += kept.pop(min(kept, key=kept.__getitem__))
+    mass = np.array([*kept.values(), pool])
+    return list(kept), mass / mass.sum()
+
+
+def _count(samples: Sequence[Text], names: Sequence[Text]) -> Counts:
     found = Counter(samples)
     own = [found[name] for name in names]
     return np.array([*own, len(samples) - sum(own)])
 
 
-def _total_variation(halves: Sequence[NDArray[np.int64]], mass: Array) -> tuple[float, float]:
+def _statistic(counts: Counts, mass: Array) -> Array:
+    """Pearson's, over the last axis."""
+    expected = mass * counts.sum(axis=-1, keepdims=True)
+    statistic: Array = ((counts - expected) ** 2 / expected).sum(axis=-1)
+    return statistic
+
+
+def _simulated(statistic: float, mass: Array, num: int, finest: float) -> float:
+    """The p-value by samples drawn from the cells; never 0 (Davison & Hinkley 1997, section 4.2)."""
+    generator = np.random.default_rng(num)
+    left = math.ceil(max(20_000, 4 / finest))
+    drawn = left
+    beyond = 0
+    while left:
+        some = min(left, 50_000)
+        beyond += int((_statistic(generator.multinomial(num, mass, size=some), mass) >= statistic).sum())
+        left -= some
+    return (1 + beyond) / (1 + drawn)
+
+
+def _total_variation(halves: Sequence[Counts], mass: Array) -> tuple[float, float]:
     """TV is the largest P(A) - p(A): A is chosen on one half of the samples and P(A) estimated on the other."""
     values, variances = [], []
     for chosen, measured in (halves, halves[::-1]):

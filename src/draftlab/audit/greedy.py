@@ -5,15 +5,67 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from draftlab.audit.findings import Cost, Parting
+from draftlab.audit.findings import Cost, Greedy, Parting
+from draftlab.audit.law import cut
 from draftlab.audit.memo import RowMemory
+from draftlab.audit.plan import AuditPrompt, Plan, Watcher
 from draftlab.audit.subjects import Subject
 from draftlab.bench.divergence import MOST_STEPS, Kind
+from draftlab.errors import UnsupportedError
 from draftlab.metrics import first_difference
 from draftlab.sampling import Warper
 from draftlab.spec import Sampling
+from draftlab.workbench import Workbench
+
+_OTHER_SHAPES = 4.0
+"""Passes from outside have shapes that nobody knows; they may round this many times as much as those tried here."""
+
+
+def compare_greedy(
+    bench: Workbench,
+    plain: Subject,
+    subject: Subject,
+    own: Subject,
+    prompts: Sequence[AuditPrompt],
+    plan: Plan,
+    watcher: Watcher,
+) -> Greedy:
+    """Texts of `subject`, and of draftlab's `own` loop for its cost, against `plain` decoding."""
+    sampling = bench.sampling.model_copy(update={"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0})
+    dtype = getattr(torch, str(bench.target.description["dtype"]))
+    judge = Judge(RowMemory(bench.target.model), sampling, plan.gamma, torch.finfo(dtype).eps)
+    meters = {one: Meter(one) for one in (subject, own)}
+    partings = []
+    compared = 0
+    refused = None
+    watcher.begins("greedy texts", len(prompts))
+    for prompt in prompts:
+        try:
+            texts = {
+                one: one.generate(prompt.tokens, plan.greedy_tokens, sampling, bench.experiment.seed)
+                for one in (plain, *meters)
+            }
+        except UnsupportedError as error:
+            refused = str(error)
+            break
+        for one, meter in meters.items():
+            meter.wrote(len(prompt.tokens), len(texts[one]))
+        stop = bench.stopping.tokens
+        parting = judge.explain(prompt.id, prompt.tokens, cut(texts[plain], stop), cut(texts[subject], stop))
+        partings += [parting] if parting else []
+        compared += 1
+        watcher.advances()
+    return Greedy(
+        compared=compared,
+        identical=compared - len(partings),
+        partings=tuple(partings),
+        cost=meters[subject].cost(),
+        own_cost=meters[own].cost(),
+        refused=refused,
+    )
 
 
 @dataclass(frozen=True)
@@ -38,12 +90,12 @@ class Judge:
             return Parting(prompt_id=prompt_id, position=at, kind="real")
         text = [*prompt, *own[:at]]
         shapes = [self._scores(text, rows) for rows in (1, self.gamma + 1, len(text))]
-        margins = [float(scores[own[at]] - scores[theirs[at]]) for scores in shapes]
+        margin = float(shapes[0][own[at]] - shapes[0][theirs[at]])
         rounding = max(float((scores - shapes[0]).nan_to_num(0.0).abs().max()) for scores in shapes[1:])
-        largest = float(shapes[0].nan_to_num(0.0, 0.0, 0.0).abs().max())
-        ceiling = MOST_STEPS * self.eps * largest
-        margin = margins[0]
-        kind: Kind = "tie" if margin <= rounding <= ceiling else "rounding" if margin <= ceiling else "real"
+        ceiling = MOST_STEPS * self.eps * float(shapes[0].nan_to_num(0.0, 0.0, 0.0).abs().max())
+        kind: Kind = "real"
+        if margin <= ceiling:
+            kind = "tie" if margin <= rounding else "rounding" if margin <= _OTHER_SHAPES * rounding else "real"
         return Parting(prompt_id=prompt_id, position=at, margin=margin, rounding=rounding, kind=kind)
 
     def _scores(self, text: Sequence[int], num_rows: int) -> Tensor:

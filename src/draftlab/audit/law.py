@@ -45,8 +45,15 @@ class TargetLaw:
         """Whether `text` ends with a stop token."""
         return bool(text) and text[-1] in self._stop
 
+    def is_impossible(self, text: Text) -> bool:
+        """Whether the target cannot write `text`, as far as the laws that were asked for tell."""
+        return any(text[:i] in self._next and self._next[text[:i]][token] <= 0.0 for i, token in enumerate(text))
+
     def likely(self, start: Text, num_tokens: int, least: float, most: int) -> dict[Text, float]:
-        """The at most `most` likeliest continuations of `start` by `num_tokens`, each with probability >= `least`."""
+        """At most `most` likely continuations of `start` by `num_tokens`, each with probability >= `least`.
+
+        A beam search for the likeliest: it depends on the law alone, which is what the tests need.
+        """
         found = {start: 1.0}
         for _ in range(num_tokens):
             longer: dict[Text, float] = {}
@@ -61,6 +68,11 @@ class TargetLaw:
         return found
 
     def cut(self, tokens: Sequence[int]) -> Text:
-        """`tokens` up to their first stop token: all that the audit compares."""
-        end = next((i for i, token in enumerate(tokens, 1) if token in self._stop), len(tokens))
-        return tuple(tokens[:end])
+        """`tokens` up to their first stop token."""
+        return cut(tokens, self._stop)
+
+
+def cut(tokens: Sequence[int], stop_tokens: frozenset[int]) -> Text:
+    """`tokens` up to their first stop token: all that the audit compares."""
+    end = next((i for i, token in enumerate(tokens, 1) if token in stop_tokens), len(tokens))
+    return tuple(tokens[:end])

@@ -55,6 +55,7 @@ class RowMemory:
         self._held = text
         for prefix, row in zip(prefixes, rows, strict=True):
             self._rows[prefix] = row.clone()
+            self._rows.move_to_end(prefix)
         row_bytes = rows[0].numel() * rows.element_size()
         while len(self._rows) > max(_BUDGET // row_bytes, len(prefixes)):
             self._rows.popitem(last=False)
@@ -69,6 +70,21 @@ class RowMemory:
             self.model.rollback(start)
             self._held, self._settled = self._held[:start], start
         # Else it goes on where it stands.
+
+
+class Memories:
+    """The memory of every model of an audit."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, RowMemory] = {}
+
+    def of(self, model: LanguageModel) -> RowMemory:
+        """The memory of `model`, the same for all that ask."""
+        return self._found.setdefault(id(model), RowMemory(model))
+
+    def wrap(self, model: LanguageModel) -> RememberedModel:
+        """`model` behind its memory."""
+        return RememberedModel(self.of(model))
 
 
 class RememberedModel:
@@ -99,6 +115,31 @@ class RememberedModel:
         if length > self.length:
             raise ContractError(f"cannot roll back to {length} tokens: {self.length} are cached")
         self._text = self._text[:length]
+
+
+class CountedModel:
+    """A model as it is, with a count of the tokens that it passes."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self.name = model.name
+        self.vocab_size = model.vocab_size
+        self.context_length = model.context_length
+        self.num_forwarded = 0
+
+    @property
+    def length(self) -> int:
+        return self._model.length
+
+    def reset(self, capacity: int | None = None) -> None:
+        self._model.reset(capacity)
+
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
+        self.num_forwarded += len(tokens)
+        return self._model.forward(tokens, num_rows)
+
+    def rollback(self, length: int) -> None:
+        self._model.rollback(length)
 
 
 def _common(left: Text, right: Text) -> int:

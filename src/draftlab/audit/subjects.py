@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from draftlab.audit.adapter import Adapter, Generate, Setting, load_adapter
 from draftlab.audit.assisted import transformers_assisted
-from draftlab.audit.memo import RememberedModel, RowMemory
+from draftlab.audit.memo import CountedModel, RememberedModel
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
 from draftlab.drafters.model import ModelDrafter
@@ -24,6 +24,7 @@ from draftlab.types import LanguageModel
 from draftlab.workbench import Workbench
 
 _PLANTED = "planted:"
+Wrap = Callable[[LanguageModel], CountedModel | RememberedModel]
 
 
 class SubjectError(Exception):
@@ -33,9 +34,25 @@ class SubjectError(Exception):
 class Subject:
     """An implementation, ready to run, with the tokens that its models were given so far."""
 
-    def __init__(self, name: str, generate: Generate) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
+
+    def generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
+        """What follows `prompt`."""
+        raise NotImplementedError
+
+    def forwarded(self) -> Mapping[str, int]:
+        """Tokens passed, by "target" and "drafter"; empty where the implementation does not show its networks."""
+        raise NotImplementedError
+
+
+class ForeignSubject(Subject):
+    """An implementation from outside. What goes wrong in it is a finding, and nothing that it returns is trusted."""
+
+    def __init__(self, name: str, generate: Generate, vocab_size: int) -> None:
+        super().__init__(name)
         self._implementation = generate
+        self._vocab_size = vocab_size
         self._forwarded: dict[str, int] = {}
         for role, network in getattr(generate, "networks", {}).items():
             self._forwarded[role] = 0
@@ -44,15 +61,18 @@ class Subject:
     def generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
         """What follows `prompt`; raise `SubjectError` for whatever goes wrong in it."""
         try:
-            return self._implementation(prompt, num_tokens, sampling, seed)
+            tokens = [int(token) for token in self._implementation(list(prompt), num_tokens, sampling, seed)]
         except UnsupportedError:
             raise
-        except Exception as error:  # a foreign program may fail in any way, and that is a finding
-            said = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
-            raise SubjectError(f"{type(error).__name__}: {said[:200]}") from error
+        except Exception as error:  # a foreign program may fail in any way
+            raise SubjectError(_said(error)) from error
+        strangers = [token for token in tokens if not 0 <= token < self._vocab_size]
+        if strangers or len(tokens) > num_tokens:
+            wrong = f"token {strangers[0]}, which the target does not have" if strangers else f"{len(tokens)} tokens"
+            raise SubjectError(f"it returned {wrong}, where {num_tokens} tokens were asked for")
+        return tokens
 
     def forwarded(self) -> Mapping[str, int]:
-        """Tokens passed, by "target" and "drafter"; empty where the implementation does not show its networks."""
         return dict(self._forwarded)
 
     def _counter(self, role: str) -> Any:
@@ -64,38 +84,19 @@ class Subject:
         return count
 
 
-class Memories:
-    """The memory of every model of an audit."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, RowMemory] = {}
-
-    def of(self, model: LanguageModel) -> RowMemory:
-        """The memory of `model`, the same for all that ask."""
-        return self._found.setdefault(id(model), RowMemory(model))
-
-
 class OwnSubject(Subject):
-    """Draftlab's loop with everything that belongs to it; only forward passes are remembered."""
+    """Draftlab's loop with everything that belongs to it, over models in a wrapping that counts."""
 
-    def __init__(
-        self, name: str, bench: Workbench, memories: Memories, drafter: str, bug: PlantedBug | None = None
-    ) -> None:
-        super().__init__(name, self._generate)
+    def __init__(self, name: str, bench: Workbench, wrap: Wrap, drafter: str, bug: PlantedBug | None = None) -> None:
+        super().__init__(name)
         self._bench = bench
-        self._memories = memories
+        self._wrap = wrap
         self._drafter = drafter
         self._bug = bug
-        self._models: list[tuple[str, RememberedModel]] = []
+        self._models: list[tuple[str, CountedModel | RememberedModel]] = []
         self._decoder = cache(self._build)
 
-    def forwarded(self) -> Mapping[str, int]:
-        counts: dict[str, int] = {}
-        for role, model in self._models:
-            counts[role] = counts.get(role, 0) + model.num_forwarded
-        return counts
-
-    def _generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
+    def generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
         decoder = self._decoder(sampling)
         chance = make_chance(seed, decoder.rule.coupled)
         if self._bug is not None:
@@ -103,23 +104,29 @@ class OwnSubject(Subject):
         events = decoder.decode(prompt, max_new_tokens=num_tokens, chance=chance)
         return [token for event in events if isinstance(event, Committed) for token in event.outcome.emitted]
 
+    def forwarded(self) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for role, model in self._models:
+            counts[role] = counts.get(role, 0) + model.num_forwarded
+        return counts
+
     def _build(self, sampling: Sampling) -> Decoder:
         bench = replace(self._bench, sampling=sampling)
         drafter = bench.drafter(self._drafter)
         if isinstance(drafter, ModelDrafter):
-            drafter.model = self._remember("drafter", drafter.model)
+            drafter.model = self._counted("drafter", drafter.model)
         decoder = bench.decoder(drafter, bench.experiment.gammas[0])
-        decoder = replace(decoder, target=self._remember("target", decoder.target))
+        decoder = replace(decoder, target=self._counted("target", decoder.target))
         if self._bug is None:
             return decoder
         if self._bug.needs_q and not isinstance(drafter, ModelDrafter):
-            raise UnsupportedError("this bug shows with a drafter that is a model only", "Give --drafter model:NAME.")
+            raise DraftlabError("this bug shows with a drafter that is a model only", "Give --drafter model:NAME.")
         return self._bug.plant(decoder)
 
-    def _remember(self, role: str, model: LanguageModel) -> RememberedModel:
-        remembered = RememberedModel(self._memories.of(model))
-        self._models.append((role, remembered))
-        return remembered
+    def _counted(self, role: str, model: LanguageModel) -> CountedModel | RememberedModel:
+        counted = self._wrap(model)
+        self._models.append((role, counted))
+        return counted
 
 
 def require_subject(of: str) -> None:
@@ -133,17 +140,17 @@ def require_subject(of: str) -> None:
         raise UnknownNameError("implementation", of, ["draftlab", "transformers", "planted:NAME", "module:function"])
 
 
-def open_subject(of: str, bench: Workbench, memories: Memories, drafter: str) -> Subject:
-    """The implementation called `of`, on the target of `bench` and with `drafter`."""
+def open_subject(of: str, bench: Workbench, wrap: Wrap, drafter: str) -> Subject:
+    """The implementation called `of`, on the target of `bench` and with `drafter`; `wrap` is for models of our own."""
     if of == "draftlab":
-        return OwnSubject(of, bench, memories, drafter)
+        return OwnSubject(of, bench, wrap, drafter)
     if of.startswith(_PLANTED):
-        return OwnSubject(of, bench, memories, drafter, PLANTED[of.removeprefix(_PLANTED)])
+        return OwnSubject(of, bench, wrap, drafter, PLANTED[of.removeprefix(_PLANTED)])
     adapter = transformers_assisted if of == "transformers" else load_adapter(of)
-    return Subject(of, _open(adapter, bench, drafter))
+    return ForeignSubject(of, _open(of, adapter, bench, drafter), bench.target.model.vocab_size)
 
 
-def _open(adapter: Adapter, bench: Workbench, drafter: str) -> Generate:
+def _open(of: str, adapter: Adapter, bench: Workbench, drafter: str) -> Generate:
     reference = parse_drafter(drafter)
     if reference.name not in ("model", "ngram"):
         raise UnsupportedError(
@@ -157,14 +164,28 @@ def _open(adapter: Adapter, bench: Workbench, drafter: str) -> Generate:
         dtype=str(description["dtype"]),
         device=str(description["device"]),
     )
-    return adapter(setting)
+    try:
+        generate = adapter(setting)
+    except DraftlabError:
+        raise
+    except Exception as error:  # a foreign program may fail in any way
+        raise DraftlabError(f"'{of}' cannot be opened: {_said(error)}") from error
+    if not callable(generate):
+        raise DraftlabError(f"'{of}' returned a {type(generate).__name__}", "It has to return what generates.")
+    return generate
+
+
+def _said(error: Exception) -> str:
+    """An exception in one line."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+    return f"{type(error).__name__}: {text[:200]}"
 
 
 def _location(reference: str) -> str:
     """What `from_pretrained` of transformers takes."""
     source = resolve(reference)
     match source.kind:
-        case "hub" | "folder":
+        case "hub" | "folder" | "toy":
             return source.location
         case "wheel":
             return str(ensure_converted(reference, lambda _: None))

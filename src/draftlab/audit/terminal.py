@@ -23,8 +23,9 @@ def print_findings(findings: Findings) -> None:
     if findings.tests:
         console.print()
         console.print(_tests(findings))
-        console.print()
-        console.print(_controls(findings))
+        if findings.controls:
+            console.print()
+            console.print(_controls(findings))
     if findings.greedy is not None and findings.greedy.compared:
         console.print()
         console.print(Text(printable(_cost(findings, findings.greedy))))
@@ -112,15 +113,20 @@ def _verdict(findings: Findings) -> str:
     if findings.failure:
         return f"verdict: FAILED. It ended with {findings.failure}"
     if not findings.tests:
-        return "verdict: lossless when greedy (sampling was not audited)"
+        undecided = findings.verdict == "undecided"
+        return f"verdict: {'UNDECIDED' if undecided else 'lossless when greedy'} (sampling was not audited)"
     size = f"{findings.num_samples} samples of each of {findings.num_prompts} prompts"
+    if findings.detects is None:
+        return f"verdict: UNDECIDED. No text is likely enough for a test with {size}. A lower --top-k may help."
+    if not findings.controls:
+        return f"verdict: UNDECIDED. Nothing was found with {size}, and no planted bug was run beside it."
     if findings.verdict == "undecided":
         return (
             f"verdict: UNDECIDED. Nothing was found with {size}, but a planted bug was not found either: with this "
-            "drafter and these prompts drafts are hardly ever rejected. Another drafter, suite or --samples may tell."
+            "drafter and these prompts drafts may hardly ever be rejected. Try another drafter, suite or --samples."
         )
     return (
-        f"verdict: lossless. With {size} any deviation of {findings.detects:.3f} in total variation had been found "
-        f"with probability {findings.power:g} or more; a lossless implementation is accused once in "
-        f"{round(1 / findings.level):,} audits."
+        f"verdict: lossless. With {size} any deviation of {findings.detects:.3f} in total variation over the cells "
+        f"above had been found with probability {findings.power:g} or more; a lossless implementation is accused once "
+        f"in {round(1 / findings.level):,} audits."
     )

@@ -15,7 +15,10 @@ _GREEDY_PROMPTS = 8
 
 def audit(
     of: Annotated[
-        str, typer.Option("--of", help="draftlab, transformers, planted:NAME, or an adapter written module:function.")
+        str,
+        typer.Option(
+            "--of", help="draftlab, transformers, planted:NAME, or an adapter module:function, whose code is run."
+        ),
     ] = "draftlab",
     target: options.Target = None,
     drafter: Annotated[str, typer.Option("--drafter", "-d", help="model:NAME, or ngram for prompt lookup.")] = "ngram",
@@ -68,20 +71,16 @@ def audit(
         seed=seed, dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     experiment = make_experiment(settings)
-    for name, value in (("tv", tv), ("power", power), ("level", level)):
-        if not 0 < value < 1:
-            raise DraftlabError(f"--{name} cannot be {value:g}", "It lies between 0 and 1.")
-    if (samples or 100) < 100 or prompts < 1:
-        raise DraftlabError(
-            f"cannot audit with {samples} samples of {prompts} prompts", "At least 100 samples of 1 prompt are needed."
-        )
+    if gamma < 1:
+        raise DraftlabError(f"--gamma cannot be {gamma}", "At least one token has to be drafted.")
 
-    from draftlab.audit.run import Plan
+    from draftlab.audit.plan import Plan
     from draftlab.audit.run import audit as run_audit
     from draftlab.audit.terminal import print_findings
     from draftlab.cli.progress import Steps
 
     plan = Plan(
+        gamma=gamma,
         detects=tv,
         power=power,
         level=level,

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 
 from draftlab.engines.int8 import Int8Linear, require_int8
 from draftlab.engines.linear_layers import LINEAR, Site, find_linear_layers
-from draftlab.engines.packing import PackedLinear, pack
+from draftlab.engines.packing import ROWS, PackedLinear, pack
 from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions
 
@@ -44,7 +44,7 @@ def arrange_linear_layers(
     if options.compress == "int8":
         require_int8(name)
         return {"linear": "int8", "compress_agreement": _compress(network, _sample(network, encode))}
-    rows = (1, 5) if options.fixed_rows is None else (1, 5, options.fixed_rows)
+    rows = ROWS if options.fixed_rows is None else (*ROWS, options.fixed_rows)
     reason = pack(network, rows)
     if reason and network.dtype != torch.float32:  # there it is so everywhere, and no news
         options.say(f"{name}: the linear layers stay as they are: {reason}")

@@ -2,8 +2,9 @@
 
 Left alone, torch packs a 16-bit weight again in every pass, which takes as long as the product itself at few rows.
 The product is the same kernel either way, so the logits are the same bit for bit. That is not taken on trust: it is
-checked when a model is loaded, and a network where it does not hold is left as it was. In float32 it does not hold,
-because unpacked products run in another library, which sums in another order.
+checked when a model is loaded, on a prompt and on passes of several numbers of rows, and a network where it does not
+hold is left as it was. In float32 it does not hold, because unpacked products run in another library, which sums in
+another order.
 
 A head that is tied to the embedding gets a packed copy of its own, since the embedding reads rows of the plain one:
 the two together take twice the memory of that one matrix. All other weights are moved, never copied.
@@ -21,7 +22,7 @@ from transformers import DynamicCache
 from draftlab.engines.linear_layers import Site, find_linear_layers
 
 _PROMPT = 24
-_ROWS = (1, 5)
+ROWS = (1, 2, 5, 6, 8)
 _PACKABLE = (torch.bfloat16, torch.float16, torch.float32)
 
 
@@ -47,7 +48,7 @@ class PackedLinear(torch.nn.Module):
 
 
 @torch.inference_mode()
-def pack(network: Any, rows: Sequence[int] = _ROWS) -> str | None:
+def pack(network: Any, rows: Sequence[int] = ROWS) -> str | None:
     """Pack every linear layer of `network` in place; where that is not possible, undo it and say why.
 
     `rows` are the numbers of rows that passes will have beside the prompt's.
@@ -55,9 +56,9 @@ def pack(network: Any, rows: Sequence[int] = _ROWS) -> str | None:
     sites = find_linear_layers(network)
     if refusal := _refusal(sites):
         return refusal
-    before = probe(network, rows)
     done = []
     try:
+        before = probe(network, rows)
         for site in sites:
             packed = PackedLinear(site.weight, site.bias)
             site.put(packed)
@@ -65,7 +66,7 @@ def pack(network: Any, rows: Sequence[int] = _ROWS) -> str | None:
             done.append((site, packed))
         same = torch.equal(before, probe(network, rows))
         reason = "packed, their logits would not be the same bit for bit"
-    except (RuntimeError, AttributeError, TypeError) as error:
+    except (RuntimeError, AttributeError, TypeError, IndexError) as error:  # also: no room for so many positions
         same, reason = False, f"they cannot be packed: {str(error).splitlines()[0]}"
     if same:
         return None
@@ -96,7 +97,7 @@ def _refusal(sites: Sequence[Site]) -> str | None:
         return f"oneDNN does not pack {str(weight.dtype).removeprefix('torch.')} here"
     try:
         packed = PackedLinear(weight, bias)
-        for num_rows in (*_ROWS, _PROMPT):
+        for num_rows in (*ROWS, _PROMPT):
             x = torch.linspace(-1.0, 1.0, num_rows * packed.in_features, dtype=weight.dtype).view(1, num_rows, -1)
             if not torch.equal(packed(x), torch.nn.functional.linear(x, weight, bias)):
                 return f"packed, they would round otherwise in {str(weight.dtype).removeprefix('torch.')}"
