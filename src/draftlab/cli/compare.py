@@ -11,7 +11,10 @@ from draftlab.cli import gate, options
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders; the first is the reference.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN RUN...", help="Run folders; the first is the reference.", show_default=False),
+    ],
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare what the runs share, though they decode different things.")
     ] = False,
