@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from draftlab.api import Generation, generate, run
+    from draftlab.report.compare import Comparison, compare
     from draftlab.report.measure import Report, measure
     from draftlab.spec import Experiment
     from draftlab.store import Store
@@ -19,16 +20,18 @@ __version__ = "0.1.0"
 
 # Loaded when first used: reading a report must not wait for torch.
 _PUBLIC = {
+    "Comparison": "draftlab.report.compare",
     "Experiment": "draftlab.spec",
     "Generation": "draftlab.api",
     "Report": "draftlab.report.measure",
     "Store": "draftlab.store",
+    "compare": "draftlab.report.compare",
     "generate": "draftlab.api",
     "measure": "draftlab.report.measure",
     "run": "draftlab.api",
 }
 
-__all__ = ["Experiment", "Generation", "Report", "Store", "generate", "measure", "run"]
+__all__ = ["Comparison", "Experiment", "Generation", "Report", "Store", "compare", "generate", "measure", "run"]
 
 
 def __getattr__(name: str) -> Any:

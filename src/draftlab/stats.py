@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 _Array = NDArray[Any]
 
+Sums = tuple[Sequence[float], Sequence[float]]
+"""What is summed above and what is summed below, one entry per prompt."""
+
 NUM_RESAMPLES = 10_000
 CONFIDENCE = 0.95
 MIN_PROMPTS = 6
@@ -36,11 +39,29 @@ def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float]) ->
     return _bootstrap([numerators, denominators], lambda above, below: above / below)
 
 
-def ratio_of_ratios(
-    numerators: tuple[Sequence[float], Sequence[float]], denominators: tuple[Sequence[float], Sequence[float]]
-) -> Estimate:
+def ratio_of_ratios(numerators: Sums, denominators: Sums) -> Estimate:
     """(sum(a) / sum(b)) / (sum(c) / sum(d)) for numerators (a, b) and denominators (c, d), one entry per prompt."""
     return _bootstrap([*numerators, *denominators], lambda a, b, c, d: (a / b) / (c / d))
+
+
+def ratio_of_products(above: Sequence[Sums], below: Sequence[Sums]) -> Estimate:
+    """The product of the ratios of sums in `above` over that of those in `below`, one entry per prompt.
+
+    A change of a speed-up from one run to another has four ratios: numerators and denominators of two speed-ups.
+    """
+    pairs, num_above = [*above, *below], len(above)
+
+    def statistic(*sums: _Array) -> _Array:
+        ratios = [sums[i] / sums[i + 1] for i in range(0, 2 * len(pairs), 2)]
+        quotient: _Array = np.prod(ratios[:num_above], axis=0) / np.prod(ratios[num_above:], axis=0)
+        return quotient
+
+    return _bootstrap([column for pair in pairs for column in pair], statistic)
+
+
+def difference_of_ratios(first: Sums, second: Sums) -> Estimate:
+    """sum(a) / sum(b) - sum(c) / sum(d) for (a, b) and (c, d), one entry per prompt."""
+    return _bootstrap([*first, *second], lambda a, b, c, d: a / b - c / d)
 
 
 def _bootstrap(columns: Sequence[Sequence[float]], statistic: Callable[..., _Array]) -> Estimate:

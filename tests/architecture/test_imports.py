@@ -39,7 +39,9 @@ def test_help_loads_neither_side() -> None:
     assert not modules & (COMPUTE | DATA)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["bench", "--help"], ["report", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["bench", "--help"], ["report", "--help"], ["compare", "--help"]], ids=" ".join
+)
 def test_a_verbs_help_computes_nothing(arguments: list[str]) -> None:
     status, modules = loaded_by(PROBE, *arguments)
     assert status == 0
@@ -48,7 +50,8 @@ def test_a_verbs_help_computes_nothing(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["report", GOLDEN], ["report", GOLDEN, "--json"], ["ls", "runs", "--folder", str(ROOT / "tests" / "golden")]]
+    [["report", GOLDEN], ["report", GOLDEN, "--json"], ["compare", GOLDEN, GOLDEN]]
+    + [["ls", "runs", "--folder", str(ROOT / "tests" / "golden")]]
     + [["ls", what] for what in ("drafters", "rules", "engines", "suites", "models")],
     ids=lambda arguments: " ".join(arguments[:2]),
 )  # fmt: skip
@@ -60,7 +63,14 @@ def test_reading_never_loads_the_side_that_computes(arguments: list[str]) -> Non
 
 @pytest.mark.parametrize(
     "arguments",
-    [["bench", "--gamma", "-1"], ["bench", "nowhere.toml"], ["bench", "--resume"], ["report", "nowhere"]],
+    [
+        ["bench", "--gamma", "-1"],
+        ["bench", "nowhere.toml"],
+        ["bench", "--resume"],
+        ["bench", "--fail-if", "speed < 1"],
+        ["report", "nowhere"],
+        ["compare", GOLDEN],
+    ],
     ids=" ".join,
 )
 def test_bad_input_is_told_without_waiting_for_torch(arguments: list[str]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draftlab import stats
-from draftlab.stats import Estimate, ratio_of_ratios, ratio_of_sums
+from draftlab.stats import Estimate, difference_of_ratios, ratio_of_products, ratio_of_ratios, ratio_of_sums
 
 AMOUNTS = st.integers(1, 1000)
 PROMPTS = st.lists(st.tuples(AMOUNTS, AMOUNTS), min_size=6, max_size=9)
@@ -25,6 +25,33 @@ def test_the_value_is_a_ratio_of_sums_and_no_mean_of_ratios() -> None:
 def test_a_ratio_of_ratios_is_taken_of_the_sums() -> None:
     # 60 s for 10 tokens against 20 s for 20 tokens: 6 s against 1 s for each.
     assert ratio_of_ratios(([20, 40], [4, 6]), ([5, 15], [10, 10])).value == pytest.approx(6.0)
+
+
+def test_a_change_of_a_ratio_of_ratios_is_taken_of_the_sums() -> None:
+    # 60 s for 10 against 20 s for 20 is 6, and 30 s for 10 against 10 s for 5 is 1.5: a quarter.
+    first = ([20, 40], [4, 6]), ([5, 15], [10, 10])
+    second = ([10, 20], [5, 5]), ([5, 5], [2, 3])
+    found = ratio_of_products((second[0], first[1]), (second[1], first[0]))
+    assert found.value == pytest.approx(0.25)
+
+
+def test_a_difference_is_that_of_the_ratios_of_sums() -> None:
+    assert difference_of_ratios(([1, 2], [2, 4]), ([1, 0], [2, 2])).value == pytest.approx(3 / 6 - 1 / 4)
+
+
+def test_a_difference_between_two_runs_is_paired_by_prompt() -> None:
+    # Prompts differ a hundredfold, and each gains the same: that is certain.
+    found = difference_of_ratios(([2, 20, 200] * 2, [1] * 6), ([1, 19, 199] * 2, [1] * 6))
+    assert (found.value, found.low, found.high) == (pytest.approx(1), pytest.approx(1), pytest.approx(1))
+
+
+@given(st.lists(st.tuples(*[AMOUNTS] * 4), min_size=6, max_size=9))
+@settings(max_examples=20)
+def test_nothing_changes_from_a_run_to_itself(rows: list[tuple[int, ...]]) -> None:
+    """Exactly nothing, not nearly: a condition such as `!= 1` may be asked of it."""
+    a, b, c, d = columns(rows)
+    assert ratio_of_products(((a, b), (c, d)), ((c, d), (a, b))) == Estimate(1.0, 1.0, 1.0)
+    assert difference_of_ratios((a, b), (a, b)) == Estimate(0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("num_prompts", [2, 3, 5])
@@ -70,6 +97,7 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
 @pytest.mark.parametrize(("above", "below"), [([], []), ([0, 0], [0, 0]), ([1, 2], [0, 0])])
 def test_what_is_not_defined_is_none(above: list[int], below: list[int]) -> None:
     assert ratio_of_sums(above, below) == Estimate(None)
+    assert difference_of_ratios((above, below), (above, below)) == Estimate(None)
 
 
 def test_a_ratio_to_an_arm_that_did_nothing_is_none() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from draftlab.cli import options
+from draftlab.cli import gate, options
 from draftlab.errors import DraftlabError
 
 # With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
@@ -53,6 +53,7 @@ def bench(
     resume: Annotated[
         bool, typer.Option("--resume", help="Finish the run in --out: what is missing, and nothing else.")
     ] = False,
+    fail_if: options.FailIf = None,
     json: options.Json = False,
 ) -> None:
     """Decode every prompt plainly and speculatively, keep every result, and print what it gained.
@@ -66,6 +67,9 @@ def bench(
         stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
+    from draftlab.report.conditions import REPORT_METRICS, report_rows
+
+    conditions = gate.read_conditions(fail_if, REPORT_METRICS)
     folder = _folder(out, resume)
     experiment = _experiment(spec, settings, folder, resume)
 
@@ -89,7 +93,7 @@ def bench(
     else:
         found = print_report(store)
         print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
-    if not found.holds:
+    if not gate.passes(conditions, report_rows(found)) or not found.holds:
         raise typer.Exit(1)
 
 

@@ -33,6 +33,15 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. 
 TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]
 AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load pickled weights, which can run code.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if",
+        metavar="CONDITION",
+        help="End with status 1 where any arm has this: [CATEGORY:]METRIC[.low|.high] OP NUMBER, as in "
+        "'walltime_speedup.low < 1.2'; may repeat.",
+    ),
+]
 
 
 def given(**settings: Any) -> dict[str, Any]:

@@ -7,20 +7,26 @@ from typing import Annotated
 
 import typer
 
-from draftlab.cli import options
+from draftlab.cli import gate, options
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    fail_if: options.FailIf = None,
     json: options.Json = False,
 ) -> None:
     """Print what a run found; also while it is running, or when it was interrupted."""
+    from draftlab.report.conditions import REPORT_METRICS, report_rows
     from draftlab.report.measure import measure
     from draftlab.report.terminal import print_report
     from draftlab.store import Store
 
+    conditions = gate.read_conditions(fail_if, REPORT_METRICS)
     store = Store.open(run)
     if json:
-        print(measure(store).model_dump_json(by_alias=True, indent=1))
+        found = measure(store)
+        print(found.model_dump_json(by_alias=True, indent=1))
     else:
-        print_report(store)
+        found = print_report(store)
+    if not gate.passes(conditions, report_rows(found)):
+        raise typer.Exit(1)

@@ -21,9 +21,7 @@ _MIN_WIDTH = 100  # columns, where the output is no terminal
 
 def print_report(store: Store) -> Report:
     """Print what a run found, and return it."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, _MIN_WIDTH))
+    console = open_console()
     manifest = store.manifest()
     report = measure(store)
     console.print(_heading(manifest, report))
@@ -37,7 +35,14 @@ def print_report(store: Store) -> Report:
     return report
 
 
-def _heading(manifest: RunManifest, report: Report) -> Text:
+def open_console() -> Console:
+    """Standard output; wide enough for the tables where it is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=max(console.width, _MIN_WIDTH))
+
+
+def what_was_decoded(manifest: RunManifest) -> str:
+    """The target, how it was sampled, and the prompts, in one line."""
     sampling = manifest.sampling
     how = "greedy" if sampling.temperature == 0.0 else f"temperature {sampling.temperature:g}"
     extras = [f"top-k {sampling.top_k}"] if sampling.temperature and sampling.top_k else []
@@ -45,17 +50,21 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
     extras += [f"min-p {sampling.min_p:g}"] if sampling.temperature and sampling.min_p else []
     extras += [f"repetition penalty {sampling.repetition_penalty:g}"] if sampling.repetition_penalty != 1 else []
     target = manifest.target
-    line = (
+    return (
         f"{target['source']}, {target['dtype']} on {target['device']}, {', '.join([how, *extras])}; "
         f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, repetitions: {manifest.repetitions}"
     )
+
+
+def _heading(manifest: RunManifest, report: Report) -> Text:
+    line = what_was_decoded(manifest)
     if report.exact_rows:
         line += (
             f"\nexact mode: every pass of the target has {report.exact_rows} rows, plain decoding's too, which makes "
             "it slower than plain decoding elsewhere"
         )
     plain = report.baseline.tokens_per_s
-    return Text(printable(f"{line}\nplain decoding: {_figure(plain, '.1f')} tokens/s"))
+    return Text(printable(f"{line}\nplain decoding: {figure(plain, '.1f')} tokens/s"))
 
 
 def _title(arm: ArmReport) -> Text:
@@ -95,12 +104,12 @@ def _row(arm: ArmReport) -> list[Text | str]:
         style = "green" if speedup.low > 1 else "red" if speedup.high < 1 else ""
     return [
         Text(printable(f"{arm.category} ({arm.num_prompts})")),
-        _figure(arm.baseline_tokens_per_s, ".1f", interval=False),
-        _figure(arm.tokens_per_s, ".1f", interval=False),
-        Text(_figure(speedup, ".2f", unit="x"), style=style),
-        _figure(arm.acceptance_rate, ".2f", interval=False),
-        _figure(arm.draft_utilization, ".2f", interval=False),
-        _figure(arm.block_efficiency, ".2f", interval=False),
+        figure(arm.baseline_tokens_per_s, ".1f", interval=False),
+        figure(arm.tokens_per_s, ".1f", interval=False),
+        Text(figure(speedup, ".2f", unit="x"), style=style),
+        figure(arm.acceptance_rate, ".2f", interval=False),
+        figure(arm.draft_utilization, ".2f", interval=False),
+        figure(arm.block_efficiency, ".2f", interval=False),
         _identical(arm),
     ]
 
@@ -123,8 +132,8 @@ def _print_notes(console: Console, store: Store, manifest: RunManifest, report: 
         same = f"; {native.identical} of {native.compared} texts identical" if native.compared else ""
         exact = " (generate does not run in exact mode)" if report.exact_rows else ""
         console.print(
-            f"check on the baseline: plain loop {_figure(native.baseline_tokens_per_s, '.1f')} tokens/s, the engine's "
-            f"own generate {_figure(native.tokens_per_s, '.1f')} (prefill included in both){same}{exact}",
+            f"check on the baseline: plain loop {figure(native.baseline_tokens_per_s, '.1f')} tokens/s, the engine's "
+            f"own generate {figure(native.tokens_per_s, '.1f')} (prefill included in both){same}{exact}",
             markup=False,
         )
     _print_divergence(console, manifest, report)
@@ -178,7 +187,8 @@ def _print_failures(console: Console, failed: list[Trace]) -> None:
         console.print(f"and {len(failed) - _MOST_FAILURES} more failed", style="red")
 
 
-def _figure(estimate: Estimate, form: str, *, unit: str = "", interval: bool = True) -> str:
+def figure(estimate: Estimate, form: str, *, unit: str = "", interval: bool = True) -> str:
+    """A figure as people read it, with its interval where there is one; a dash where it is not defined."""
     if estimate.value is None:
         return "–"
     value = f"{estimate.value:{form}}{unit}"
