@@ -8,6 +8,7 @@ import typer
 
 from draftlab.cli.audit import audit
 from draftlab.cli.bench import bench
+from draftlab.cli.doctor import doctor
 from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
 from draftlab.cli.report import report
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(bench)
 app.command()(generate)
 app.command()(audit)
+app.command()(doctor)
 app.command()(report)
 app.command()(ls)
 
