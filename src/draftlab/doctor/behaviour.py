@@ -106,4 +106,6 @@ def _sizes(target: Facts, drafter: Facts) -> Check:
 def _size(model: Facts) -> str:
     count = model.num_parameters
     layers = f", {model.num_layers} layers" if model.num_layers else ""
+    if count < 1e6:
+        return f"{count:,} parameters" + layers
     return (f"{count / 1e9:.2f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million") + layers

@@ -22,6 +22,7 @@ from draftlab.spec import Experiment
 from draftlab.workbench import Report, Workbench
 
 _USUAL_CONTEXT = 2048
+_SCATTERED = 0.25
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,14 @@ def _verdict(checks: tuple[Check, ...], timing: Timing | None, forecast: Forecas
         return f"cannot speculate here: {', '.join(problems)}"
     if forecast is None or timing is None:
         return "nothing prevents speculation; whether it pays is not known without timed passes"
+    doubt = ""
+    if timing.spread > _SCATTERED:
+        doubt = f" (times scatter by {timing.spread:.0%}: run it again while the machine is quiet)"
     if forecast.break_even is None:
         gammas = len(timing.target_s) - 1
-        return f"does not pay on this machine at any acceptance rate, with drafts of 1 to {gammas} tokens"
+        return f"does not pay on this machine at any acceptance rate, with drafts of 1 to {gammas} tokens{doubt}"
     at = next(p for p in forecast.predictions if p.acceptance_rate == 0.8)
     return (
         f"pays from an acceptance rate of about {forecast.break_even:.2f} on, with gamma {forecast.break_even_gamma}; "
-        f"at 0.80 about {at.speedup:.2f}x with gamma {at.gamma}"
+        f"at 0.80 about {at.speedup:.2f}x with gamma {at.gamma}{doubt}"
     )

@@ -71,21 +71,26 @@ def _padded(padded: Padded) -> str:
     change = "cut" if padded.width < padded.width_before else "padded"
     return (
         f"written: {padded.folder}, {change} from {padded.width_before} to {padded.width} rows; loaded again, its "
-        f"logits differ by at most {padded.max_difference:.2g} over {padded.num_positions} positions, the likeliest token "
-        f"is the same at {padded.equal}"
+        f"logits differ by at most {padded.max_difference:.2g} over {padded.num_positions} positions, the likeliest "
+        f"token is the same at {padded.equal}"
     )
 
 
 def _times(timing: Timing) -> str:
     first = timing.target_s[0]
-    rows = ", ".join(f"{n}: {t * 1e3:.3g}" for n, t in enumerate(timing.target_s, 1))
+    rows = ", ".join(f"{n}: {_ms(t)}" for n, t in enumerate(timing.target_s, 1))
     per = "a token" if timing.draft_per == "token" else "a draft"
     return (
         f"a pass of the target over so many rows, in ms: {rows}\n"
-        f"the drafter: {timing.draft_s * 1e3:.3g} ms {per} ({timing.draft_s / first:.2f} of a target pass)\n"
+        f"the drafter: {_ms(timing.draft_s)} ms {per} ({timing.draft_s / first:.2f} of a target pass)\n"
         f"medians of {timing.num_passes} passes in turns after {timing.context} tokens; the middle half of the passes "
         f"over one row spreads over {timing.spread:.0%}"
     )
+
+
+def _ms(seconds: float) -> str:
+    value = seconds * 1e3
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _forecast(forecast: Forecast) -> Table:
