@@ -125,14 +125,16 @@ def _toy(source: ModelSource, options: LoadOptions) -> Facts:
 
 
 def _cache(config: Any, text: Any, itemsize: int) -> tuple[CacheLayer, ...]:
-    """One entry for each layer that keeps keys and values. Families with other caches come out roughly right."""
+    """One entry for each layer that keeps keys and values. Families with caches of their own come out roughly right."""
     heads = _number(text, "num_key_value_heads") or _number(text, "num_attention_heads")
+    if getattr(text, "multi_query", False) and not getattr(text, "new_decoder_architecture", False):
+        heads = 1  # Falcon
     width = _number(text, "head_dim") or (_number(text, "hidden_size") // (_number(text, "num_attention_heads") or 1))
-    keys = _number(text, "qk_nope_head_dim") + _number(text, "qk_rope_head_dim") or width
-    values = _number(text, "v_head_dim") or width
-    per_token = heads * (keys + values) * itemsize
+    numbers = 2 * heads * width
+    if compressed := _number(text, "kv_lora_rank"):
+        numbers = compressed + _number(text, "qk_rope_head_dim")  # DeepSeek keeps what all heads are made from
     layers = cast("list[Any]", DynamicCache(config=config).layers)
-    return tuple(CacheLayer(per_token, getattr(layer, "sliding_window", None)) for layer in layers)
+    return tuple(CacheLayer(numbers * itemsize, getattr(layer, "sliding_window", None)) for layer in layers)
 
 
 def _number(config: Any, name: str) -> int:
