@@ -39,7 +39,9 @@ def test_help_loads_neither_side() -> None:
     assert not modules & (COMPUTE | DATA)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["bench", "--help"], ["report", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["bench", "--help"], ["doctor", "--help"], ["report", "--help"]], ids=" ".join
+)
 def test_a_verbs_help_computes_nothing(arguments: list[str]) -> None:
     status, modules = loaded_by(PROBE, *arguments)
     assert status == 0
@@ -60,7 +62,13 @@ def test_reading_never_loads_the_side_that_computes(arguments: list[str]) -> Non
 
 @pytest.mark.parametrize(
     "arguments",
-    [["bench", "--gamma", "-1"], ["bench", "nowhere.toml"], ["bench", "--resume"], ["report", "nowhere"]],
+    [
+        ["bench", "--gamma", "-1"],
+        ["bench", "nowhere.toml"],
+        ["bench", "--resume"],
+        ["report", "nowhere"],
+        ["doctor", "--gamma", "0"],
+    ],
     ids=" ".join,
 )
 def test_bad_input_is_told_without_waiting_for_torch(arguments: list[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
-from draftlab.doctor.facts import Facts, read_facts
+from draftlab.doctor.facts import Facts, _cache, read_facts
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions, resolve
@@ -49,6 +51,20 @@ def test_the_cache_is_as_large_as_it_says(family: Family, tmp_path: Path) -> Non
     kept = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
     facts = read(save(family.network, tmp_path / "model"))
     assert facts.bytes_at(3) - facts.weight_bytes == kept
+
+
+@pytest.mark.parametrize("kind", ["deepseek_v3", "falcon"])
+def test_families_that_keep_less_than_their_heads(kind: str) -> None:
+    shape: dict[str, Any] = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    if kind == "deepseek_v3":
+        shape |= {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8}
+        shape |= {"num_key_value_heads": 4, "intermediate_size": 64, "first_k_dense_replace": 2}
+    config = AutoConfig.for_model(kind, bos_token_id=None, eos_token_id=None, **shape)
+    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    cache = DynamicCache(config=config)
+    network(input_ids=torch.tensor([[1, 2, 3]]), past_key_values=cache, use_cache=True)
+    kept = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    assert sum(layer.bytes_at(3) for layer in _cache(config, config, 4)) == kept
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
