@@ -40,7 +40,9 @@ def test_help_loads_neither_side() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["bench", "--help"], ["report", "--help"], ["compare", "--help"]], ids=" ".join
+    "arguments",
+    [["--version"], ["bench", "--help"], ["doctor", "--help"], ["report", "--help"], ["compare", "--help"]],
+    ids=" ".join,
 )
 def test_a_verbs_help_computes_nothing(arguments: list[str]) -> None:
     status, modules = loaded_by(PROBE, *arguments)
@@ -70,6 +72,7 @@ def test_reading_never_loads_the_side_that_computes(arguments: list[str]) -> Non
         ["bench", "--fail-if", "speed < 1"],
         ["report", "nowhere"],
         ["compare", GOLDEN],
+        ["doctor", "--gamma", "0"],
     ],
     ids=" ".join,
 )

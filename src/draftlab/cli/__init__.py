@@ -9,6 +9,7 @@ import typer
 from draftlab.cli.audit import audit
 from draftlab.cli.bench import bench
 from draftlab.cli.compare import compare
+from draftlab.cli.doctor import doctor
 from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
 from draftlab.cli.report import report
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(bench)
 app.command()(generate)
 app.command()(audit)
+app.command()(doctor)
 app.command()(report)
 app.command()(compare)
 app.command()(ls)

@@ -6,24 +6,32 @@
 from __future__ import annotations
 
 from draftlab.errors import DraftlabError
-from draftlab.types import LoadedModel
+from draftlab.types import LoadedModel, Tokenizer
 
 
-def require_agreement(target: LoadedModel, drafter: LoadedModel) -> None:
-    """Raise unless both tokenizers give every ordinary id that they share the same token.
+def compare_ids(mine: Tokenizer, theirs: Tokenizer) -> tuple[int, list[int]]:
+    """How many ordinary ids two tokenizers share, and which of them stand for different tokens.
 
     Special tokens may differ (chat markers are renamed between siblings): drafting one that the target does not know
     costs a rejection, never a wrong text.
     """
-    mine, theirs = target.tokenizer.vocabulary(), drafter.tokenizer.vocabulary()
-    special = target.tokenizer.special_ids() | drafter.tokenizer.special_ids()
-    shared = (mine.keys() & theirs.keys()) - special
-    differing = sorted(i for i in shared if mine[i] != theirs[i])
-    if shared and not differing:
+    one, other = mine.vocabulary(), theirs.vocabulary()
+    shared = (one.keys() & other.keys()) - mine.special_ids() - theirs.special_ids()
+    return len(shared), sorted(i for i in shared if one[i] != other[i])
+
+
+def require_agreement(target: LoadedModel, drafter: LoadedModel) -> None:
+    """Raise unless both tokenizers give every ordinary id that they share the same token."""
+    num_shared, differing = compare_ids(target.tokenizer, drafter.tokenizer)
+    if num_shared and not differing:
         return
-    example = f"; id {differing[0]} is {mine[differing[0]]!r} and {theirs[differing[0]]!r}" if differing else ""
+    example = ""
+    if differing:
+        first = differing[0]
+        spelt = [tokenizer.vocabulary()[first] for tokenizer in (target.tokenizer, drafter.tokenizer)]
+        example = f"; id {first} is {spelt[0]!r} and {spelt[1]!r}"
     raise DraftlabError(
         f"target '{target.model.name}' and drafter '{drafter.model.name}' have different tokenizers: "
-        f"{len(differing)} of {len(shared)} shared ids differ{example}",
+        f"{len(differing)} of {num_shared} shared ids differ{example}",
         "Choose a drafter of the target's own family, or drafter ngram, which works with any target.",
     )

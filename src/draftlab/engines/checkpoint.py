@@ -10,10 +10,14 @@ from draftlab.errors import DraftlabError
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def require_weights(folder: Path, allow_pickle: bool) -> None:
-    """Raise unless `folder` holds a model in a format that is safe to load, complete to the last byte."""
+def require_config(folder: Path) -> None:
+    """Raise unless `folder` says what model it holds."""
     if not (folder / "config.json").is_file():
         raise DraftlabError(f"{folder} is no model folder: it has no config.json", "Give the folder of a saved model.")
+
+
+def require_weights(folder: Path, allow_pickle: bool) -> None:
+    """Raise unless `folder` holds weights in a format that is safe to load, complete to the last byte."""
     files = sorted(folder.glob("*.safetensors"))
     pickled = _pickled(folder)
     if not files and pickled and not allow_pickle:

@@ -9,26 +9,16 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, GgufConfig
 from transformers.utils import logging
 
-from draftlab.engines.checkpoint import hash_files, require_gguf, require_weights, weight_files
+from draftlab.engines.checkpoint import hash_files, require_config, require_gguf, require_weights, weight_files
 from draftlab.engines.hub import require_hub
 from draftlab.engines.placement import choose_dtype, place
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError, UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
-
-_DECODING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "eos_token_id")
-# Settings of a generation config that change the output and that draftlab does not apply, with the value at which they
-# do nothing: named, never dropped in silence.
-_IGNORED = {
-    "no_repeat_ngram_size": 0, "bad_words_ids": [], "suppress_tokens": [], "begin_suppress_tokens": [],
-    "sequence_bias": {}, "typical_p": 1.0, "top_h": None, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "min_length": 0,
-    "min_new_tokens": 0, "forced_bos_token_id": None, "forced_eos_token_id": None, "guidance_scale": 1.0,
-    "exponential_decay_length_penalty": None, "stop_strings": [], "num_beams": 1, "watermarking_config": None,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,15 +80,12 @@ class Checkpoint:
                 tensor.data = tensor.data.clone()
         return network.eval()
 
-    def decoding_defaults(self, network: Any) -> dict[str, Any]:
-        """What the checkpoint's generation config sets; `ignored` names what draftlab does not apply."""
-        config = network.generation_config
-        defaults = {name: getattr(config, name, None) for name in _DECODING}
-        stop = defaults["eos_token_id"]
-        defaults["eos_token_id"] = [stop] if isinstance(stop, int) else stop
-        ignored = [n for n, neutral in _IGNORED.items() if getattr(config, n, None) not in (None, neutral)]
-        defaults["ignored"] = ignored or None
-        return {name: value for name, value in defaults.items() if value is not None}
+    def generation_config(self) -> GenerationConfig:
+        """What the checkpoint says of decoding; where it has no file for that, what its configuration says."""
+        try:
+            return GenerationConfig.from_pretrained(self.path, **self.where)
+        except Exception:  # most often there is no such file; a damaged one is treated alike, as the library does
+            return GenerationConfig.from_model_config(self.config)
 
     def describe(self, network: Any) -> dict[str, Any]:
         device_map = getattr(network, "hf_device_map", None)
@@ -121,15 +108,25 @@ class Checkpoint:
             return hash_files([folder / self.where["gguf_file"]])
         return hash_files(weight_files(folder)) if folder.is_dir() else {}
 
-    def _inspect(self) -> int:
-        """The bytes of the weights in the chosen dtype, from an empty copy of the network."""
+    def empty_network(self) -> Any:
+        """The network without its weights: every shape, and no memory."""
         trust = {"trust_remote_code": self.options.trust_remote_code}
         try:
             with init_empty_weights():
-                empty = AutoModelForCausalLM.from_config(self.config, **trust)
+                empty: Any = AutoModelForCausalLM.from_config(self.config, **trust)
+            empty.tie_weights()  # emptying has made two of what is one
         except Exception as error:  # a damaged configuration, too
             raise _readable(self.source, "architecture", error) from error
-        if empty._is_stateful or not DynamicCache(config=self.config).is_croppable:
+        return empty
+
+    def keeps_recurrent_state(self, empty: Any) -> bool:
+        """Whether any layer overwrites its state as it reads, so that tokens cannot be taken back."""
+        return bool(empty._is_stateful or not DynamicCache(config=self.config).is_croppable)
+
+    def _inspect(self) -> int:
+        """The bytes of the weights in the chosen dtype, from an empty copy of the network."""
+        empty = self.empty_network()
+        if self.keeps_recurrent_state(empty):
             raise UnsupportedError(
                 f"'{self.source.reference}' ({type(empty).__name__}) keeps a recurrent state that cannot "
                 "be rolled back after a rejection",
@@ -138,8 +135,8 @@ class Checkpoint:
         return int(sum(p.numel() for p in empty.parameters()) * self.dtype.itemsize)
 
 
-def open_checkpoint(source: ModelSource, options: LoadOptions) -> Checkpoint:
-    """Find the files and read the configuration."""
+def open_checkpoint(source: ModelSource, options: LoadOptions, *, weights: bool = True) -> Checkpoint:
+    """Find the files and read the configuration. A folder has to hold `weights` too, unless they are not needed."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     where: dict[str, Any] = {"trust_remote_code": options.trust_remote_code}
@@ -150,7 +147,9 @@ def open_checkpoint(source: ModelSource, options: LoadOptions) -> Checkpoint:
         case "wheel":
             path = str(ensure_converted(source.reference, options.say))
         case "folder":
-            require_weights(Path(path), options.allow_pickle)
+            require_config(Path(path))
+            if weights:
+                require_weights(Path(path), options.allow_pickle)
         case "gguf":
             require_gguf(Path(path))
             where["gguf_file"] = Path(path).name

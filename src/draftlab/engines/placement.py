@@ -51,24 +51,42 @@ def choose_device(asked: str) -> torch.device:
 
 def place(name: str, num_bytes: int, asked: str) -> Placement:
     """One device if the weights fit there, else all of them; raise if they fit nowhere."""
-    import psutil
-
     device = choose_device(asked)
-    host = psutil.virtual_memory().available
+    free = free_memory(device)
     if device.type != "cuda":
-        _require_room(name, num_bytes, host)
+        _require_room(name, num_bytes, free)
         return Placement(device)
-    free, _ = torch.cuda.mem_get_info(device)
-    if num_bytes * _HEADROOM <= free:
+    if fits(num_bytes, free):
         return Placement(device)
     if asked != "auto":
         _require_room(name, num_bytes, free)
-    _require_room(name, num_bytes, host + sum(torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())))
+    _require_room(name, num_bytes, free_everywhere())
     return Placement(device, spread=True)
 
 
+def free_memory(device: torch.device) -> int:
+    """The bytes that are free where `device` keeps its tensors."""
+    import psutil
+
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free)
+    return int(psutil.virtual_memory().available)
+
+
+def free_everywhere() -> int:
+    """The bytes that are free on all GPUs and in the machine's memory together."""
+    gpus = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    return sum(map(free_memory, [torch.device("cpu"), *gpus]))
+
+
+def fits(num_bytes: int, available: int) -> bool:
+    """Whether `num_bytes` fit, with some room for what a pass needs beside them."""
+    return num_bytes * _HEADROOM <= available
+
+
 def _require_room(name: str, num_bytes: int, available: int) -> None:
-    if num_bytes * _HEADROOM > available:
+    if not fits(num_bytes, available):
         raise DraftlabError(
             f"not enough memory for '{name}': its weights need about {num_bytes / _GIB:.1f} GiB, "
             f"{available / _GIB:.1f} GiB are available",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from draftlab.errors import DraftlabError
@@ -43,3 +44,15 @@ class HuggingFaceTokenizer:
     def special_ids(self) -> set[int]:
         added = {i for i, token in self._tokenizer.added_tokens_decoder.items() if token.special}
         return added | set(self._tokenizer.all_special_ids)
+
+    def end_of_text(self) -> int | None:
+        """The token that the tokenizer itself says ends a text."""
+        end = self._tokenizer.eos_token_id
+        return end if isinstance(end, int) else None
+
+    def chat_template(self) -> str | None:
+        template = self._tokenizer.chat_template
+        return template if template is None or isinstance(template, str) else str(template)
+
+    def save(self, folder: Path) -> None:
+        self._tokenizer.save_pretrained(folder)

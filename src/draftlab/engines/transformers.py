@@ -13,6 +13,7 @@ from draftlab.engines.fixed_shape import FixedShapeModel, require_exact
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.loading import Checkpoint, open_checkpoint
 from draftlab.engines.network import HuggingFaceNetwork
+from draftlab.engines.settings import decoding_defaults
 from draftlab.errors import ContractError
 from draftlab.models import LoadOptions, ModelSource
 from draftlab.types import LoadedModel
@@ -68,7 +69,7 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
-        defaults=checkpoint.decoding_defaults(network),
+        defaults=decoding_defaults(network.generation_config),
         description=description,
         fingerprint=checkpoint.fingerprint,
         synchronize=model.synchronize,
