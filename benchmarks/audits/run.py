@@ -34,7 +34,7 @@ LAW_BUGS = (
     "same_chance_every_round",
 )  # fmt: skip
 COST_BUGS = ("token_rule_as_block", "stale_draft_cache")
-QUICK = ("--prompts", "1", "--controls", "residual_from_p")
+QUICK = ("--prompts", "1", "--controls", "residual_from_p", "--samples", "4000")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def real(part: str, label: str, of: str, *flags: str, drafter: str = "drafter", 
 
 
 PEERS = ("flashspec", "flashspec_default", "economize", "sequential_sd_standard", "sequential_sd_naive_hsd", "specdec")
-FEW = ("--top-k", "0", "--samples", "300", "--prompts", "1", "--controls", "")
+FEW = ("--top-k", "0", "--samples", "100", "--prompts", "1", "--controls", "")
 CASES = [
     real("own", "rejection", "draftlab", "--temperature", "0.7", "--controls", ",".join(LAW_BUGS)),
     *(real("own", rule, "draftlab", "--rule", rule, *QUICK) for rule in ("block", "coupled")),
