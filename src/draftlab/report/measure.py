@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,14 +13,17 @@ from draftlab.metrics import (
     acceptance_at,
     acceptance_rate,
     block_efficiency,
-    count,
     draft_utilization,
     first_difference,
     tokens_per_s,
     tokens_per_s_with_prefill,
 )
-from draftlab.records import SCHEMA_VERSION, Arm, Divergence, RunManifest, Trace, TraceKey
-from draftlab.stats import Estimate, ratio_of_ratios, ratio_of_sums
+from draftlab.pairs import Pairs
+from draftlab.precision import End, progress, rounds_begun
+from draftlab.records import SCHEMA_VERSION, Arm, Divergence, Trace, TraceKey
+from draftlab.report.noise import MachineReport, drift, is_within_noise, machine_load, noise_floor
+from draftlab.report.reading import Run, categories
+from draftlab.stats import Estimate, ratio_of_sums
 from draftlab.store import Store
 
 
@@ -46,6 +48,8 @@ class ArmReport(BaseModel):
     num_prompts: int
     num_failed: int
     walltime_speedup: Estimate
+    within_noise: bool | None
+    """Whether the speed-up cannot be told from 1; None where it has no interval."""
     tokens_per_s: Estimate
     baseline_tokens_per_s: Estimate
     acceptance_rate: Estimate
@@ -72,6 +76,18 @@ class BaselineReport(BaseModel):
 
     tokens_per_s: Estimate
     num_failed: int
+    """Of the baseline, and of the decodes that repeat it to measure the noise."""
+
+
+class PrecisionReport(BaseModel):
+    """What `--until` asked for, and what was reached."""
+
+    until: float
+    half_width: float | None
+    """Of the widest interval of a speed-up over all prompts, as a share of its value."""
+    repetitions: int
+    end: End | None
+    """Why the run ended; None where it is to go on."""
 
 
 class Report(BaseModel):
@@ -88,7 +104,12 @@ class Report(BaseModel):
     baseline: BaselineReport
     native: NativeReport | None
     arms: list[ArmReport]
-    noise_floor: Estimate | None = None
+    noise_floor: Estimate | None
+    """The baseline against itself; None where it was decoded once only."""
+    drift: Estimate | None
+    """Speed of the baseline at the end over that at the beginning; None where the two were not measured."""
+    machine: MachineReport | None
+    precision: PrecisionReport | None
 
     @property
     def has_failures(self) -> bool:
@@ -102,110 +123,57 @@ class Report(BaseModel):
         return not self.has_failures and all(d.kind != "real" for arm in self.arms for d in arm.divergences)
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Decodes of a baseline and of an arm that belong together, prompt by prompt.
-
-    A repetition that failed in one counts in neither, so that both are measured on the same work.
-    """
-
-    by_prompt: dict[str, list[tuple[Trace, Trace]]]
-
-    @classmethod
-    def match(cls, base: Iterable[Trace], other: Iterable[Trace]) -> _Pairs:
-        theirs = {(t.prompt_id, t.repetition): t for t in other if t.status == "ok"}
-        found: dict[str, list[tuple[Trace, Trace]]] = {}
-        for trace in base:
-            twin = theirs.get((trace.prompt_id, trace.repetition))
-            if trace.status == "ok" and twin is not None:
-                found.setdefault(trace.prompt_id, []).append((trace, twin))
-        return cls(found)
-
-    def base(self) -> list[Counts]:
-        """The baseline's counts, one entry per prompt."""
-        return [count(ours for ours, _ in pairs) for pairs in self.by_prompt.values()]
-
-    def arm(self) -> list[Counts]:
-        """The arm's counts, one entry per prompt."""
-        return [count(theirs for _, theirs in pairs) for pairs in self.by_prompt.values()]
-
-    def all(self) -> list[tuple[Trace, Trace]]:
-        """Every pair."""
-        return [pair for pairs in self.by_prompt.values() for pair in pairs]
-
-    def divergences(self, examined: Mapping[TraceKey, Divergence]) -> list[DivergenceReport]:
-        """Every pair whose texts differ, with the first place and what is known of it."""
-        found = []
-        for ours, theirs in self.all():
-            at = first_difference(ours.tokens, theirs.tokens)
-            if at is not None:
-                known = examined.get(theirs.key)
-                found.append(
-                    DivergenceReport(
-                        prompt_id=ours.prompt_id,
-                        repetition=ours.repetition,
-                        position=at,
-                        margin=known.margin if known else None,
-                        kind=known.kind if known else None,
-                    )
-                )
-        return found
-
-
 def measure(store: Store) -> Report:
     """Read a run, finished or not, and compute its figures."""
-    run = _Run.read(store)
-    base = run.traces_of(run.arms("baseline")[0])
+    run = Run.read(store)
+    base = run.traces_of(run.baseline)
+    again = [trace for arm in run.arms("control", "closing") for trace in run.traces_of(arm)]
     native = [trace for arm in run.arms("native") for trace in run.traces_of(arm)]
-    plain = _Pairs.match(base, base).base()
+    plain = Pairs.match(base, base).base()
+    floor = noise_floor(run)
+    precision = _precision(run)
     return Report(
-        run=str(store.folder),
+        run=run.folder,
         target=str(run.manifest.target["source"]),
-        complete={trace.key for trace in run.traces} == run.manifest.expected_keys(),
+        complete=_has_all(run) and (precision is None or precision.end is not None),
         exact_rows=run.manifest.target.get("fixed_rows"),
-        baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed(base)),
-        native=_measure_native(_Pairs.match(base, native), run, _num_failed(native)) if native else None,
-        arms=[_measure_arm(arm, category, run) for arm in run.arms("drafted") for category in categories(run.manifest)],
+        baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed([*base, *again])),
+        native=_measure_native(Pairs.match(base, native), run, _num_failed(native)) if native else None,
+        arms=[
+            _measure_arm(arm, category, run, floor)
+            for arm in run.arms("drafted")
+            for category in categories(run.manifest)
+        ],
+        noise_floor=floor,
+        drift=drift(run),
+        machine=machine_load(run.samples),
+        precision=precision,
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """All that a run folder holds."""
-
-    manifest: RunManifest
-    traces: list[Trace]
-    examined: dict[TraceKey, Divergence]
-
-    @classmethod
-    def read(cls, store: Store) -> _Run:
-        return cls(store.manifest(), list(store.traces()), {d.key: d for d in store.divergences()})
-
-    def arms(self, role: str) -> list[Arm]:
-        return [arm for arm in self.manifest.arms if arm.role == role]
-
-    def traces_of(self, arm: Arm, category: str = "all") -> list[Trace]:
-        ids = {p.id for p in self.manifest.prompts if category in ("all", p.category)}
-        return [trace for trace in self.traces if trace.arm == arm.id and trace.prompt_id in ids]
-
-    @property
-    def is_greedy(self) -> bool:
-        return self.manifest.sampling.temperature == 0.0
+def _has_all(run: Run) -> bool:
+    """Whether every planned decode has a trace, those of a further round that was begun included."""
+    repetitions = rounds_begun(run.traces, run.manifest.repetitions) if run.manifest.goal else None
+    return {trace.key for trace in run.traces} == run.manifest.expected_keys(repetitions)
 
 
-def categories(manifest: RunManifest) -> list[str]:
-    """The categories of a run in the order of its prompts, then `all`."""
-    found = list(dict.fromkeys(prompt.category for prompt in manifest.prompts))
-    return [*found, "all"] if len(found) > 1 else ["all"]
+def _precision(run: Run) -> PrecisionReport | None:
+    goal = run.manifest.goal
+    if goal is None:
+        return None
+    found = progress(goal, run.manifest.arms, run.traces, run.manifest.repetitions)
+    return PrecisionReport(
+        until=goal.half_width, half_width=found.half_width, repetitions=found.repetitions, end=found.end
+    )
 
 
-def _measure_arm(arm: Arm, category: str, run: _Run) -> ArmReport:
-    traces = run.traces_of(arm, category)
-    pairs = _Pairs.match(run.traces_of(run.arms("baseline")[0], category), traces)
+def _measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> ArmReport:
+    pairs = run.pairs(arm, category)
+    speedup = pairs.walltime_speedup()
     plain, drafted = pairs.base(), pairs.arm()
     # Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal.
     comparable = arm.coupled or run.is_greedy
-    divergences = pairs.divergences(run.examined) if comparable else []
+    divergences = _divergences(pairs, run.examined) if comparable else []
     compared = len(pairs.all()) if comparable else 0
     return ArmReport(
         drafter=arm.drafter,
@@ -214,11 +182,9 @@ def _measure_arm(arm: Arm, category: str, run: _Run) -> ArmReport:
         lossless=arm.lossless,
         category=category,
         num_prompts=len(pairs.by_prompt),
-        num_failed=_num_failed(traces),
-        walltime_speedup=ratio_of_ratios(
-            ([c.decode_ns for c in plain], [c.tokens for c in plain]),
-            ([c.decode_ns for c in drafted], [c.tokens for c in drafted]),
-        ),
+        num_failed=_num_failed(run.traces_of(arm, category)),
+        walltime_speedup=speedup,
+        within_noise=is_within_noise(speedup, floor),
         tokens_per_s=_estimate(tokens_per_s, drafted),
         baseline_tokens_per_s=_estimate(tokens_per_s, plain),
         acceptance_rate=_estimate(acceptance_rate, drafted),
@@ -231,15 +197,34 @@ def _measure_arm(arm: Arm, category: str, run: _Run) -> ArmReport:
     )
 
 
-def _measure_native(pairs: _Pairs, run: _Run, num_failed: int) -> NativeReport:
+def _measure_native(pairs: Pairs, run: Run, num_failed: int) -> NativeReport:
     compared = len(pairs.all()) if run.is_greedy else 0
     return NativeReport(
         tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.arm()),
         baseline_tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.base()),
-        identical=compared - len(pairs.divergences({})) if compared else 0,
+        identical=compared - len(_divergences(pairs, {})) if compared else 0,
         compared=compared,
         num_failed=num_failed,
     )
+
+
+def _divergences(pairs: Pairs, examined: Mapping[TraceKey, Divergence]) -> list[DivergenceReport]:
+    """Every pair whose texts differ, with the first place and what is known of it."""
+    found = []
+    for ours, theirs in pairs.all():
+        at = first_difference(ours.tokens, theirs.tokens)
+        if at is not None:
+            known = examined.get(theirs.key)
+            found.append(
+                DivergenceReport(
+                    prompt_id=ours.prompt_id,
+                    repetition=ours.repetition,
+                    position=at,
+                    margin=known.margin if known else None,
+                    kind=known.kind if known else None,
+                )
+            )
+    return found
 
 
 def _num_failed(traces: Iterable[Trace]) -> int:

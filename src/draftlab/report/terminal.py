@@ -11,6 +11,7 @@ from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
 from draftlab.report.measure import ArmReport, Report, measure
+from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
 from draftlab.stats import MIN_PROMPTS, Estimate
 from draftlab.store import Store
@@ -32,6 +33,8 @@ def print_report(store: Store) -> Report:
         console.print()
         console.print(_title(rows[0]))
         console.print(_table(rows))
+        if note := within_noise(rows):
+            console.print(note, style="dim")
     console.print()
     _print_notes(console, store, manifest, report)
     return report
@@ -47,7 +50,8 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
     target = manifest.target
     line = (
         f"{target['source']}, {target['dtype']} on {target['device']}, {', '.join([how, *extras])}; "
-        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, repetitions: {manifest.repetitions}"
+        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, "
+        f"repetitions: {_repetitions(manifest, report)}"
     )
     if report.exact_rows:
         line += (
@@ -56,6 +60,10 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
         )
     plain = report.baseline.tokens_per_s
     return Text(printable(f"{line}\nplain decoding: {_figure(plain, '.1f')} tokens/s"))
+
+
+def _repetitions(manifest: RunManifest, report: Report) -> int:
+    return report.precision.repetitions if report.precision else manifest.repetitions
 
 
 def _title(arm: ArmReport) -> Text:
@@ -91,8 +99,8 @@ def _table(arms: list[ArmReport]) -> Table:
 def _row(arm: ArmReport) -> list[Text | str]:
     speedup = arm.walltime_speedup
     style = ""
-    if speedup.low is not None and speedup.high is not None:
-        style = "green" if speedup.low > 1 else "red" if speedup.high < 1 else ""
+    if speedup.value is not None and arm.within_noise is False:
+        style = "green" if speedup.value > 1 else "red"
     return [
         Text(printable(f"{arm.category} ({arm.num_prompts})")),
         _figure(arm.baseline_tokens_per_s, ".1f", interval=False),
@@ -118,6 +126,8 @@ def _identical(arm: ArmReport) -> Text:
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
     if any(arm.num_prompts < MIN_PROMPTS for arm in report.arms):
         console.print(f"no interval is given for fewer than {MIN_PROMPTS} prompts")
+    for line in machine_notes(report):
+        console.print(Text(printable(line)))
     if report.native is not None:
         native = report.native
         same = f"; {native.identical} of {native.compared} texts identical" if native.compared else ""

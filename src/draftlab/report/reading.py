@@ -1,0 +1,59 @@
+"""What a run folder holds, arranged as figures need it: traces by arm and category, and the pairs to be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from draftlab.errors import DraftlabError
+from draftlab.pairs import Pairs
+from draftlab.records import Arm, Divergence, MachineSample, RunManifest, Trace, TraceKey
+from draftlab.store import Store
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a run folder holds."""
+
+    folder: str
+    manifest: RunManifest
+    traces: list[Trace]
+    examined: dict[TraceKey, Divergence]
+    samples: list[MachineSample]
+
+    @classmethod
+    def read(cls, store: Store) -> Run:
+        """Read a run, finished or not."""
+        examined = {divergence.key: divergence for divergence in store.divergences()}
+        return cls(str(store.folder), store.manifest(), list(store.traces()), examined, list(store.samples()))
+
+    def arms(self, *roles: str) -> list[Arm]:
+        """The arms of these roles."""
+        return [arm for arm in self.manifest.arms if arm.role in roles]
+
+    @property
+    def baseline(self) -> Arm:
+        """The arm that decodes plainly."""
+        found = self.arms("baseline")
+        if not found:
+            raise DraftlabError(f"the run in {self.folder} has no baseline", "Was its manifest edited?")
+        return found[0]
+
+    def traces_of(self, arm: Arm, category: str = "all") -> list[Trace]:
+        """The traces of an arm over the prompts of a category."""
+        ids = {p.id for p in self.manifest.prompts if category in ("all", p.category)}
+        return [trace for trace in self.traces if trace.arm == arm.id and trace.prompt_id in ids]
+
+    def pairs(self, arm: Arm, category: str = "all") -> Pairs:
+        """The baseline's decodes beside those of an arm."""
+        return Pairs.match(self.traces_of(self.baseline, category), self.traces_of(arm, category))
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether texts are a matter of arithmetic, not of chance."""
+        return self.manifest.sampling.temperature == 0.0
+
+
+def categories(manifest: RunManifest) -> list[str]:
+    """The categories of a run in the order of its prompts, then `all`."""
+    found = list(dict.fromkeys(prompt.category for prompt in manifest.prompts))
+    return [*found, "all"] if len(found) > 1 else ["all"]
