@@ -110,7 +110,7 @@ def test_the_noise_is_measured_unless_it_is_not_wanted(draftlab: Command) -> Non
     assert "noise floor: the baseline against itself " in ran.out
     document = draftlab("report", "with", "--json").document
     for name in ("noise_floor", "drift"):
-        assert document[name]["low"] <= document[name]["value"] <= document[name]["high"]
+        assert 0 < document[name]["low"] <= document[name]["high"]
     roles = [arm.role for arm in Store.open(Path("with")).manifest().arms]
     assert roles == ["baseline", "drafted", "control", "closing"]
     bare = draftlab("bench", *SMALL, "--suite", "code", "--limit", "6", "--no-control", "--out", "without", "--json")
@@ -142,6 +142,6 @@ def test_a_precision_is_asked_for_and_what_was_reached_is_told(draftlab: Command
     result = draftlab("bench", *SMALL, *precise, "--out", "run", "--json")
     found = result.document["precision"]
     assert (found["until"], found["end"], result.document["complete"]) == (0.001, "budget", True)
-    assert found["repetitions"] > 1
+    assert len(list(Store.open(Path("run")).traces())) == found["repetitions"] * 6 * 3
     again = draftlab("bench", "--resume", "--out", "run")
     assert f"repetitions: {found['repetitions']}; not reached in the minutes given" in " ".join(again.out.split())
