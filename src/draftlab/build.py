@@ -17,23 +17,28 @@ from draftlab.chance import make_chance
 from draftlab.decoding import room_after
 from draftlab.engines.capabilities import GeneratesNatively
 from draftlab.errors import DraftlabError
-from draftlab.records import Arm, PromptRecord
+from draftlab.records import Arm, Goal, PromptRecord
 from draftlab.sampling import Warper
 from draftlab.spec import Experiment
+from draftlab.stats import MIN_PROMPTS
 from draftlab.suites import Prompt, Suite, load_suites
 from draftlab.types import Drafter, LanguageModel, LoadedModel
 from draftlab.workbench import DEFAULT_NEW_TOKENS, Report, Workbench, load_model
+
+_CLOSING_PROMPTS = 8
+_BUDGET_MINUTES = 30.0
 
 
 def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> PreparedBench:
     """Load, resolve and check everything that a bench needs."""
     suites = load_suites(experiment.suites, experiment.limit)
+    goal = _goal(experiment, sum(len(suite.prompts) for suite in suites))
     bench = Workbench.open(experiment, say)
     prompts = [_prepare_prompt(bench, suite, prompt) for suite in suites for prompt in suite.prompts]
     clock = WallClock(bench.target.synchronize)
     return PreparedBench(
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
-        arms=_prepare_arms(bench, clock),
+        arms=_prepare_arms(bench, clock, len(prompts)),
         prompts=prompts,
         suites={suite.name: suite.fingerprint for suite in suites},
         repetitions=experiment.repetitions,
@@ -47,7 +52,22 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
         text_of=bench.target.tokenizer.decode,
         # Sampled texts of one law may differ, and the texts of a lossy rule have to.
         examiner=_examiner(bench) if bench.sampling.temperature == 0.0 and bench.rule.lossless else None,
+        goal=goal,
     )
+
+
+def _goal(experiment: Experiment, num_prompts: int) -> Goal | None:
+    """What --until asks for; refused where it can never be had."""
+    if experiment.until is None:
+        return None
+    if set(experiment.drafters) == {"none"}:
+        raise DraftlabError("--until asks for the precision of a speed-up, and nothing drafts", "Add a --drafter.")
+    if num_prompts < MIN_PROMPTS:
+        raise DraftlabError(
+            f"--until needs at least {MIN_PROMPTS} prompts, not {num_prompts}: with fewer there is no interval",
+            "Add prompts, or use --repetitions.",
+        )
+    return Goal(half_width=experiment.until, budget_ns=round((experiment.budget or _BUDGET_MINUTES) * 60e9))
 
 
 def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedPrompt:
@@ -67,17 +87,30 @@ def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedP
     return PreparedPrompt(record, tokens, capacity=len(tokens) + room)
 
 
-def _prepare_arms(bench: Workbench, clock: WallClock) -> list[PreparedArm]:
-    arms = [_decoding_arm(bench, "none", 0, clock)]
+def _prepare_arms(bench: Workbench, clock: WallClock, num_prompts: int) -> list[PreparedArm]:
+    baseline = _decoding_arm(bench, "none", 0, clock)
+    arms = [baseline]
     for drafter in dict.fromkeys(bench.experiment.drafters):
         if drafter != "none":
             built = bench.drafter(drafter)  # shared by its gammas: a drafter starts afresh with every text
             arms += [
                 _decoding_arm(bench, drafter, gamma, clock, built) for gamma in dict.fromkeys(bench.experiment.gammas)
             ]
+    controlled = bench.experiment.control and len(arms) > 1
+    if controlled:  # behind the drafted arms, so that the two do not follow one another more often than others do
+        arms.append(_again(baseline, id="none again", role="control"))
     if isinstance(bench.target.model, GeneratesNatively) and not bench.stopping.strings:
         arms.append(_native_arm(bench, bench.target.model, clock))
+    # Repetitions show a drift by themselves. Fewer prompts would have no interval.
+    if controlled and bench.experiment.repetitions == 1 and not bench.experiment.until and num_prompts >= MIN_PROMPTS:
+        few = min(max(MIN_PROMPTS, num_prompts // 3), _CLOSING_PROMPTS)
+        arms.append(_again(baseline, id="none at the end", role="closing", num_prompts=few))
     return arms
+
+
+def _again(baseline: PreparedArm, **changes: Any) -> PreparedArm:
+    """The same decoding under another name: what differs is noise."""
+    return PreparedArm(baseline.arm.model_copy(update=changes), baseline.decode)
 
 
 def _decoding_arm(

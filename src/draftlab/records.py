@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from draftlab.spec import Sampling
 from draftlab.types import StopReason
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 
 TraceKey = tuple[str, str, int]
 
@@ -46,6 +47,8 @@ class Trace(_Record):
     decode_ns: int | None = None
     rounds: Rounds = Rounds()
     error: str | None = None
+    started_ns: int | None = None
+    """When it began, in nanoseconds since 1970 (UTC); the order of a run, also across an interruption."""
 
     @property
     def key(self) -> TraceKey:
@@ -80,7 +83,8 @@ class Arm(_Record):
     """One way of decoding that a run compares."""
 
     id: str
-    role: Literal["baseline", "drafted", "native"]
+    role: Literal["baseline", "drafted", "native", "control", "closing"]
+    """control: the baseline again, in every block. closing: the baseline again, after the last block."""
     drafter: str
     gamma: int
     rule: str
@@ -88,10 +92,12 @@ class Arm(_Record):
     """Whether the rule keeps the target's law."""
     coupled: bool = False
     """Whether a sampled text has to equal the baseline's, token for token."""
+    num_prompts: int | None = None
+    """It decodes only the first so many prompts; None: all."""
 
     def num_repetitions(self, asked: int) -> int:
-        """How often it decodes each prompt, where `asked` repetitions are: the native check runs once."""
-        return 1 if self.role == "native" else asked
+        """How often it decodes each prompt, where `asked` repetitions are: checks beside the blocks run once."""
+        return 1 if self.role in ("native", "closing") else asked
 
 
 class PromptRecord(_Record):
@@ -105,6 +111,43 @@ class PromptRecord(_Record):
     messages: tuple[dict[str, str], ...] | None = None
     num_tokens: int
     max_new_tokens: int
+
+
+class WarmUp(_Record):
+    """One prompt, decoded plainly until two times in a row were alike, or patience ended. Nothing of it is measured."""
+
+    prompt_id: str
+    tokens: tuple[int, ...]
+    """How many new tokens each try had."""
+    decode_ns: tuple[int, ...]
+    settled: bool
+
+
+class MachineSample(_Record):
+    """Counters of the machine at the beginning or the end of a process that decoded; only differences mean anything."""
+
+    moment: Literal["begin", "end"]
+    time_ns: int
+    """Nanoseconds since 1970 (UTC)."""
+    busy_ns: int
+    """Processor time that all programs used, summed over cores, and that was taken by other virtual machines."""
+    idle_ns: int
+    own_ns: int
+    """Processor time of this process and its children."""
+    swapped_in_bytes: int | None = None
+    swapped_out_bytes: int | None = None
+    throttled: int | None = None
+    """How often the processor's cores were slowed down for their temperature."""
+    clock_hz: int | None = None
+
+
+class Goal(_Record):
+    """Repeat until every speed-up is known this well, or until the time is spent."""
+
+    half_width: float
+    """Of the widest 95 % interval, as a share of its value."""
+    budget_ns: int
+    """Time for decoding, prefill included; a round that would not fit is not begun."""
 
 
 class RunManifest(_Record):
@@ -132,14 +175,22 @@ class RunManifest(_Record):
     target: dict[str, Any]
     drafters: dict[str, dict[str, Any]]
     environment: dict[str, Any]
+    warm_up: WarmUp | None = None
+    goal: Goal | None = None
+    """Where it is set, `repetitions` is how many there are at least."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    def expected_keys(self) -> set[TraceKey]:
-        """The key of every trace that the complete run has."""
+    def settings(self) -> dict[str, Any]:
+        """The spec under which this draftlab does what the run's own did: the first had no second baseline."""
+        return {"control": False, **self.experiment} if self.schema_version < 2 else dict(self.experiment)
+
+    def expected_keys(self, repetitions: int | None = None) -> set[TraceKey]:
+        """The key of every trace that the complete run has, with this many repetitions or those planned."""
+        asked = self.repetitions if repetitions is None else repetitions
         return {
             (arm.id, prompt.id, repetition)
             for arm in self.arms
-            for prompt in self.prompts
-            for repetition in range(arm.num_repetitions(self.repetitions))
+            for prompt in self.prompts[: arm.num_prompts]
+            for repetition in range(arm.num_repetitions(asked))
         }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from draftlab.errors import DraftlabError, UnknownNameError
 
@@ -47,6 +47,12 @@ class Experiment(BaseModel):
     stop_strings: tuple[str, ...] = ()
     ignore_eos: bool = False
     repetitions: int = Field(default=1, ge=1)
+    control: bool = True
+    """Decode plainly twice in every block, and again at the end, so that the machine's noise and drift are known."""
+    until: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Repeat until the widest interval of a speed-up is this narrow to each side, as a share: 0.02 or "2%"."""
+    budget: float | None = Field(default=None, gt=0.0)
+    """The most minutes of decoding that `until` may take."""
     limit: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     exact: bool = False
@@ -63,6 +69,24 @@ class Experiment(BaseModel):
             if not 0 <= gamma <= MAX_GAMMA:
                 raise ValueError(f"gamma is the most tokens drafted in a round, from 0 to {MAX_GAMMA}")
         return gammas
+
+    @field_validator("until", mode="before")
+    @classmethod
+    def _share(cls, until: Any) -> Any:
+        if not isinstance(until, str):
+            return until
+        number, percent, _ = until.strip().partition("%")
+        try:
+            return float(number) / (100 if percent else 1)
+        except ValueError:
+            raise ValueError("write a share such as 2% or 0.02") from None
+
+    @field_validator("budget")
+    @classmethod
+    def _something_to_spend_it_on(cls, budget: float | None, info: ValidationInfo) -> float | None:
+        if budget is not None and info.data.get("until") is None:
+            raise ValueError("it is the time that --until may take, which is not given")
+        return budget
 
     @field_validator("stop_strings")
     @classmethod

@@ -33,6 +33,13 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval as a share of the value: 0.02 is plus or minus 2 %."""
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2 / self.value
+
 
 def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
     """sum(numerators) / sum(denominators), one entry per prompt."""

@@ -55,6 +55,9 @@ BAD = [
     (["broken.toml"], "broken.toml is not valid TOML", "line 1"),
     (["nowhere.toml"], "cannot read the spec nowhere.toml", "No such file"),
     (["list.toml"], "the id 'a' occurs in suite good.jsonl", "differ"),
+    (["--until", "2%", "--suite", "good.jsonl"], "--until needs at least 6 prompts", "--repetitions"),
+    (["--until", "2%", "--drafter", "none"], "nothing drafts", "--drafter"),
+    (["--budget", "5"], "--budget cannot be 5.0", "--until"),
     (["--resume"], "--resume does not know which run to finish", "--out"),
     (["--resume", "--out", "nowhere"], "nowhere is no run folder", "draftlab ls runs"),
 ]

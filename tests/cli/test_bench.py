@@ -17,7 +17,7 @@ def test_json_is_one_document_and_news_goes_to_standard_error(draftlab: Command,
     result = draftlab("bench", *SMALL, "--suite", mine, "--gamma", "2", "--gamma", "4", "--out", "run", "--json")
     assert result.status == 0
     document = result.document
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert (document["run"], document["target"], document["complete"]) == ("run", "toy", True)
     shown = [(arm["drafter"], arm["gamma"], arm["category"], arm["num_prompts"]) for arm in document["arms"]]
     assert shown == [("ngram", g, c, n) for g in (2, 4) for c, n in (("code", 2), ("prose", 1), ("all", 3))]
@@ -29,7 +29,7 @@ def test_json_is_one_document_and_news_goes_to_standard_error(draftlab: Command,
 def test_a_run_keeps_every_decode_and_report_says_the_same_again(draftlab: Command, mine: str) -> None:
     ran = draftlab("bench", *SMALL, "--suite", mine, "--repetitions", "2", "--out", "run", "--json")
     traces = list(Store.open(Path("run")).traces())
-    assert len(traces) == 2 * 3 * 2
+    assert len(traces) == 3 * 3 * 2
     assert all(len(trace.tokens) == 6 for trace in traces)
     assert draftlab("report", "run", "--json").document == ran.document
 
@@ -50,7 +50,7 @@ def test_a_run_without_a_folder_gets_one_below_runs(draftlab: Command, mine: str
     listed = draftlab("ls", "runs")
     assert listed.status == 0
     assert str(folder) in listed.out
-    assert "6 traces" in listed.out
+    assert "9 traces" in listed.out
 
 
 def test_a_model_can_draft(draftlab: Command, mine: str) -> None:
@@ -103,3 +103,45 @@ def test_a_suite_can_be_cut_short(draftlab: Command) -> None:
     assert [(arm["category"], arm["num_prompts"]) for arm in result.document["arms"]] == [
         ("code", 2), ("prose", 2), ("all", 4),
     ]  # fmt: skip
+
+
+def test_the_noise_is_measured_unless_it_is_not_wanted(draftlab: Command) -> None:
+    ran = draftlab("bench", *SMALL, "--suite", "code", "--limit", "6", "--out", "with")
+    assert "noise floor: the baseline against itself " in ran.out
+    document = draftlab("report", "with", "--json").document
+    for name in ("noise_floor", "drift"):
+        assert 0 < document[name]["low"] <= document[name]["high"]
+    roles = [arm.role for arm in Store.open(Path("with")).manifest().arms]
+    assert roles == ["baseline", "drafted", "control", "closing"]
+    bare = draftlab("bench", *SMALL, "--suite", "code", "--limit", "6", "--no-control", "--out", "without", "--json")
+    assert (bare.document["noise_floor"], bare.document["drift"]) == (None, None)
+    assert [arm.role for arm in Store.open(Path("without")).manifest().arms] == ["baseline", "drafted"]
+
+
+def test_a_spec_can_do_without_the_second_baseline(draftlab: Command, mine: str) -> None:
+    Path("spec.toml").write_text(f'target = "toy"\nsuites = ["{mine}"]\ncontrol = false\n')
+    draftlab("bench", "spec.toml", "--out", "run", "--json")
+    assert len(Store.open(Path("run")).manifest().arms) == 2
+
+
+def test_where_nothing_drafts_nothing_is_compared_and_the_baseline_runs_once(draftlab: Command, mine: str) -> None:
+    draftlab("bench", *SMALL, "--suite", mine, "--drafter", "none", "--out", "run", "--json")
+    assert [arm.role for arm in Store.open(Path("run")).manifest().arms] == ["baseline"]
+
+
+def test_repetitions_show_the_drift_without_decodes_of_their_own(draftlab: Command) -> None:
+    result = draftlab(
+        "bench", *SMALL, "--suite", "code", "--limit", "6", "--repetitions", "2", "--out", "run", "--json"
+    )
+    assert result.document["drift"]["low"] is not None
+    assert {arm.role for arm in Store.open(Path("run")).manifest().arms} == {"baseline", "drafted", "control"}
+
+
+def test_a_precision_is_asked_for_and_what_was_reached_is_told(draftlab: Command) -> None:
+    precise = ("--suite", "code", "--limit", "6", "--until", "0.1%", "--budget", "0.002")
+    result = draftlab("bench", *SMALL, *precise, "--out", "run", "--json")
+    found = result.document["precision"]
+    assert (found["until"], found["end"], result.document["complete"]) == (0.001, "budget", True)
+    assert len(list(Store.open(Path("run")).traces())) == found["repetitions"] * 6 * 3
+    again = draftlab("bench", "--resume", "--out", "run")
+    assert f"repetitions: {found['repetitions']}; not reached in the minutes given" in " ".join(again.out.split())

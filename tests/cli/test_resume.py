@@ -20,6 +20,7 @@ from draftlab.store import Store
 from tests.cli.conftest import Command
 
 NUM_PROMPTS = 20
+NUM_TRACES = 3 * NUM_PROMPTS + 6  # two baselines, one drafted arm, and the baseline again at the end
 BENCH = (
     "bench",
     "--target",
@@ -66,8 +67,8 @@ def require_whole(draftlab: Command, before: Sequence[Trace]) -> None:
     """The run in `run` is complete, each decode is there once, and what was there before is unchanged."""
     after = traces()
     assert after[: len(before)] == list(before)
-    assert len(after) == 2 * NUM_PROMPTS
-    assert len({trace.key for trace in after}) == 2 * NUM_PROMPTS
+    assert len(after) == NUM_TRACES
+    assert len({trace.key for trace in after}) == NUM_TRACES
     assert all(trace.status == "ok" and len(trace.tokens) == 1000 for trace in after)
     report = draftlab("report", "run", "--json").document
     assert report["complete"] is True
@@ -79,7 +80,7 @@ def test_a_killed_run_is_finished_and_nothing_is_done_twice(draftlab: Command, t
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
     before = traces()
-    assert 4 <= len(before) < 2 * NUM_PROMPTS
+    assert 4 <= len(before) < NUM_TRACES
     assert draftlab("report", "run", "--json").document["complete"] is False
     assert "not complete" in draftlab("report", "run").out
     with (tmp_path / "run" / "traces.jsonl").open("ab") as file:
@@ -100,7 +101,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_is_how_it_goes_on(draftlab: Command, 
     command = err.splitlines()[-1].partition("interrupted; finish it with: draftlab ")[2]
     assert command == "bench --resume --out run"
     before = traces()
-    assert 4 <= len(before) < 2 * NUM_PROMPTS
+    assert 4 <= len(before) < NUM_TRACES
     assert draftlab(*command.split()).status == 0
     require_whole(draftlab, before)
 
@@ -130,12 +131,14 @@ def test_a_prompt_that_cannot_be_decoded_fails_alone(draftlab: Command, monkeypa
     result = draftlab(*SHORT, "--json")
     assert result.status == 1
     failed = [trace for trace in traces() if trace.status == "failed"]
-    assert sorted((trace.arm, trace.prompt_id) for trace in failed) == [("ngram gamma=5", "p7"), ("none", "p7")]
+    assert sorted((trace.arm, trace.prompt_id) for trace in failed) == [
+        ("ngram gamma=5", "p7"), ("none", "p7"), ("none again", "p7"),
+    ]  # fmt: skip
     assert {trace.error for trace in failed} == {"ArithmeticError: seven"}
-    assert len(traces()) == 2 * NUM_PROMPTS
+    assert len(traces()) == NUM_TRACES
     arm = result.document["arms"][-1]
     assert (arm["num_prompts"], arm["num_failed"], arm["compared"]) == (NUM_PROMPTS - 1, 1, NUM_PROMPTS - 1)
-    assert result.document["baseline"]["num_failed"] == 1
+    assert result.document["baseline"]["num_failed"] == 2
     assert "failed: p7, none, repetition 0: ArithmeticError: seven" in draftlab("report", "run").out
     before = traces()
     assert draftlab(*SHORT, "--resume").status == 1
@@ -185,3 +188,19 @@ def test_a_run_whose_prompts_have_changed_is_not_resumed(draftlab: Command, tmp_
     result = draftlab("bench", "--out", "run", "--resume", "--json")
     assert (result.status, result.out) == (2, "")
     assert "decodes something else" in result.error
+
+
+def test_a_run_from_before_the_second_baseline_is_finished_as_it_was_begun(draftlab: Command, tmp_path: Path) -> None:
+    draftlab(*SHORT, "--no-control", "--json")
+    manifest = tmp_path / "run" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    for name in ("warm_up", "goal"):
+        del content[name]
+    del content["experiment"]["control"]
+    manifest.write_text(json.dumps({**content, "schema": 1}))
+    lines = (tmp_path / "run" / "traces.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "run" / "traces.jsonl").write_text("".join(lines[:-3]))
+    for arguments in (["bench", "--resume", "--out", "run"], [*SHORT, "--resume"]):
+        result = draftlab(*arguments)
+        assert result.status == 0, result.err
+    assert len(traces()) == len(lines)

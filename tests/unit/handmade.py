@@ -7,11 +7,13 @@ from typing import Any
 
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
 from draftlab.bench.recorder import Recording
-from draftlab.records import Arm, PromptRecord, Rounds, RunManifest, Trace
+from draftlab.records import Arm, Goal, PromptRecord, Rounds, RunManifest, Trace
 from draftlab.spec import Sampling
 
 BASELINE = Arm(id="none", role="baseline", drafter="none", gamma=0, rule="rejection")
 DRAFTED = Arm(id="ngram gamma=5", role="drafted", drafter="ngram", gamma=5, rule="rejection")
+CONTROL = Arm(id="none again", role="control", drafter="none", gamma=0, rule="rejection")
+CLOSING = Arm(id="none at the end", role="closing", drafter="none", gamma=0, rule="rejection", num_prompts=6)
 NATIVE = Arm(id="native", role="native", drafter="none", gamma=0, rule="")
 
 
@@ -84,6 +86,7 @@ def bench(
     num_prompts: int = 2,
     repetitions: int = 1,
     decode: Callable[[Sequence[int], int, int], Recording] = lambda prompt, room, seed: Recording((1, 2), decode_ns=1),
+    goal: Goal | None = None,
 ) -> PreparedBench:
     """A bench whose arms all do what `decode` does; prompt i is the token i."""
     return PreparedBench(
@@ -100,4 +103,5 @@ def bench(
         target={"source": "toy", "dtype": "float64", "device": "cpu"},
         drafters={},
         text_of=str,
+        goal=goal,
     )

@@ -19,10 +19,12 @@ FIGURES = {
 }  # fmt: skip
 ARM = FIGURES | {
     "drafter", "gamma", "rule", "category", "num_prompts", "num_failed", "acceptance_at", "identical", "compared",
-    "divergences", "lossless",
+    "divergences", "lossless", "within_noise",
 }  # fmt: skip
-# `complete`, `native` and an arm's `lossless` came after section 6 was written.
-REPORT = {"schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows"}
+REPORT = {
+    "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",
+    "machine", "precision",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def document(tmp_path: Path) -> dict[str, Any]:
 
 def test_the_keys_of_the_report(document: dict[str, Any]) -> None:
     assert set(document) == REPORT
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["baseline"].keys() == {"tokens_per_s", "num_failed"}
     assert document["native"].keys() == {"tokens_per_s", "baseline_tokens_per_s", "identical", "compared", "num_failed"}
 
@@ -60,4 +62,6 @@ def test_what_is_not_known_is_null_and_no_nan(tmp_path: Path) -> None:
     text = measure(Store.create(tmp_path / "run", manifest())).model_dump_json(by_alias=True)
     content = json.loads(text, parse_constant=pytest.fail)
     assert content["arms"][0]["walltime_speedup"] == {"value": None, "low": None, "high": None}
-    assert content["noise_floor"] is None
+    for name in ("noise_floor", "drift", "machine", "precision"):
+        assert content[name] is None
+    assert content["arms"][0]["within_noise"] is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import groupby
+from itertools import groupby, pairwise, permutations
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from draftlab.bench.plan import PreparedBench, plan
 from draftlab.records import Arm
-from tests.unit.handmade import BASELINE, NATIVE, bench
+from tests.unit.handmade import BASELINE, CLOSING, CONTROL, DRAFTED, NATIVE, bench
 
 OTHERS = [Arm(id=f"arm{i}", role="drafted", drafter="ngram", gamma=i, rule="rejection") for i in range(4)]
 
@@ -66,3 +66,35 @@ def test_a_prompt_alone_changes_its_order_from_one_repetition_to_the_next() -> N
 def test_the_native_check_runs_in_the_first_repetition_only() -> None:
     tasks = plan(bench([BASELINE, NATIVE], num_prompts=3, repetitions=4))
     assert [task.repetition for task in tasks if task.arm.arm.role == "native"] == [0, 0, 0]
+
+
+def test_the_second_baseline_runs_in_every_block_like_any_arm() -> None:
+    tasks = plan(bench([BASELINE, DRAFTED, CONTROL], num_prompts=6, repetitions=2))
+    order = [task.arm.arm.role for task in tasks]
+    for place in range(3):
+        assert Counter(order[place::3]) == {"baseline": 4, "drafted": 4, "control": 4}
+
+
+def test_no_arm_always_follows_the_same_other_one() -> None:
+    """What a decode leaves behind, in caches and clocks, must not always meet the same arm."""
+    arms = [BASELINE, DRAFTED, CONTROL]
+    tasks = plan(bench(arms, num_prompts=6))
+    order = [task.arm.arm.id for task in tasks]
+    blocks = [order[start : start + 3] for start in range(0, len(order), 3)]
+    followers = Counter(pair for block in blocks for pair in pairwise(block))
+    assert followers == {(one.id, other.id): 2 for one, other in permutations(arms, 2)}
+
+
+def test_the_closing_arm_repeats_the_first_prompts_after_the_last_block() -> None:
+    tasks = plan(bench([BASELINE, DRAFTED, CLOSING], num_prompts=9))
+    assert [task.key for task in tasks[-6:]] == [(CLOSING.id, f"p{i}", 0) for i in range(6)]
+    assert all(task.arm.arm.role != "closing" for task in tasks[:-6])
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 5))
+def test_a_longer_plan_begins_with_the_shorter_one(num_arms: int, num_prompts: int, repetitions: int) -> None:
+    """So a run that goes on for another round does nothing anew, and nothing in another order."""
+    prepared = bench([BASELINE, *OTHERS[:num_arms], NATIVE], num_prompts=num_prompts)
+    short, long = ([task.key for task in plan(prepared, r)] for r in (repetitions, repetitions + 1))
+    assert long[: len(short)] == short
+    assert len(long) == len(short) + num_prompts * (num_arms + 1)

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from draftlab.bench import run as run_module
+from draftlab.bench.manifest import fingerprint
 from draftlab.bench.plan import plan
 from draftlab.bench.recorder import Recording
 from draftlab.bench.run import Observer, run_bench
 from draftlab.errors import DraftlabError
-from draftlab.records import Trace
+from draftlab.precision import Progress
+from draftlab.records import Goal, Trace
+from draftlab.report.measure import measure
 from draftlab.store import Store
 from tests.unit.handmade import BASELINE, DRAFTED, bench
 
@@ -29,9 +32,13 @@ class Watch(Observer):
     def __init__(self) -> None:
         self.planned_tasks = (0, 0)
         self.ended_keys: list[tuple[str, str, int]] = []
+        self.rounds: list[tuple[int, int]] = []
 
     def planned(self, num_tasks: int, num_done: int) -> None:
         self.planned_tasks = (num_tasks, num_done)
+
+    def repeats(self, num_tasks: int, reached: Progress) -> None:
+        self.rounds.append((num_tasks, reached.repetitions))
 
     def ended(self, trace: Trace) -> None:
         self.ended_keys.append(trace.key)
@@ -82,9 +89,9 @@ def test_an_interrupted_run_keeps_what_it_has_and_is_finished_later(folder: Path
     def decode(prompt: Sequence[int], room: int, seed: int) -> Recording:
         nonlocal calls
         calls += 1
-        if calls == 6:  # two to warm up, three that count
+        if calls == 8:  # four to warm up, three that count
             raise KeyboardInterrupt
-        return Recording((1, 2), decode_ns=calls)
+        return Recording((1, 2), decode_ns=7)
 
     prepared = bench(num_prompts=4, decode=decode)
     with pytest.raises(KeyboardInterrupt):
@@ -114,13 +121,13 @@ def test_what_another_process_finished_during_the_warm_up_is_not_done_again(
     prepared = bench(num_prompts=2)
     with Store.create(folder, run_module.make_manifest(prepared)).writer():
         pass  # begun, and nothing done
-    warm_up = run_module._warm_up
+    warm_up = run_module.warm_up
 
     def while_another_finishes(mine: object) -> None:
-        monkeypatch.setattr(run_module, "_warm_up", warm_up)
+        monkeypatch.setattr(run_module, "warm_up", warm_up)
         run_bench(prepared, folder, resume=True)
 
-    monkeypatch.setattr(run_module, "_warm_up", while_another_finishes)
+    monkeypatch.setattr(run_module, "warm_up", while_another_finishes)
     keys = [trace.key for trace in run_bench(prepared, folder, resume=True).traces()]
     assert sorted(keys) == sorted(task.key for task in plan(prepared))
 
@@ -143,3 +150,90 @@ def test_a_run_is_not_begun_over_another(folder: Path) -> None:
     run_bench(bench(), folder)
     with pytest.raises(DraftlabError, match="there is already a run"):
         run_bench(bench(), folder)
+
+
+class Noisy:
+    """Decodes whose times differ from prompt to prompt until so many rounds are done."""
+
+    def __init__(self, rounds: int) -> None:
+        self.left = rounds * 6 * 2 + 4  # six prompts by two arms, after a warm-up of four
+
+    def __call__(self, prompt: Sequence[int], room: int, seed: int) -> Recording:
+        self.left -= 1
+        return Recording((1,), decode_ns=100 + (self.left >= 0) * self.left * 7 % 50)
+
+
+def precise(decode: Noisy, half_width: float = 0.04, budget_ns: int = 10**9) -> run_module.PreparedBench:
+    return bench(num_prompts=6, decode=decode, goal=Goal(half_width=half_width, budget_ns=budget_ns))
+
+
+def test_a_run_with_a_goal_repeats_whole_rounds_until_it_is_reached(folder: Path) -> None:
+    watch = Watch()
+    traces = list(run_bench(precise(Noisy(rounds=1)), folder, observer=watch).traces())
+    repetitions = max(trace.repetition for trace in traces) + 1
+    assert repetitions > 1
+    assert len(traces) == 12 * repetitions
+    assert watch.rounds == [(12 * (r + 1), r) for r in range(1, repetitions)]
+    report = measure(Store.open(folder))
+    assert report.complete
+    assert report.precision is not None
+    assert (report.precision.end, report.precision.repetitions) == ("reached", repetitions)
+
+
+def test_a_run_with_a_goal_ends_with_its_budget(folder: Path) -> None:
+    store = run_bench(precise(Noisy(rounds=99), half_width=1e-6, budget_ns=6000), folder)
+    spent = sum(trace.decode_ns or 0 for trace in store.traces())
+    assert 3000 < spent <= 6000
+    report = measure(store)
+    assert report.complete
+    assert report.precision is not None
+    assert report.precision.end == "budget"
+
+
+def test_a_run_with_a_goal_is_finished_where_it_was_interrupted(folder: Path) -> None:
+    """The second process does what is left of the round, and then as many rounds as are needed."""
+    noisy = Noisy(rounds=1)
+
+    def decode(prompt: Sequence[int], room: int, seed: int) -> Recording:
+        if noisy.left == -5:  # in the second round
+            raise KeyboardInterrupt
+        return noisy(prompt, room, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_bench(replace(precise(noisy), arms=bench(decode=decode).arms), folder)
+    before = list(Store.open(folder).traces())
+    assert 12 < len(before) < 24
+    assert not measure(Store.open(folder)).complete
+    noisy.left = -100
+    after = list(run_bench(precise(noisy), folder, resume=True).traces())
+    assert after[: len(before)] == before
+    assert len({trace.key for trace in after}) == len(after)
+    assert measure(Store.open(folder)).complete
+
+
+def test_a_goal_that_was_reached_is_not_worked_on_again(folder: Path) -> None:
+    before = list(run_bench(precise(Noisy(rounds=0)), folder).traces())
+    watch = Watch()
+    assert list(run_bench(precise(Noisy(rounds=9)), folder, resume=True, observer=watch).traces()) == before
+    assert watch.planned_tasks == (12, 12)
+
+
+def test_each_process_that_decodes_leaves_its_view_of_the_machine(folder: Path) -> None:
+    run_bench(bench(), folder)
+    run_bench(bench(), folder, resume=True)  # nothing to do, nothing to tell
+    assert [sample.moment for sample in Store.open(folder).samples()] == ["begin", "end"]
+
+
+def test_the_warm_up_is_on_record_and_traces_say_when_they_began(folder: Path) -> None:
+    store = run_bench(bench(), folder)
+    warmed = store.manifest().warm_up
+    assert warmed is not None
+    assert (warmed.prompt_id, warmed.decode_ns, warmed.settled) == ("p0", (1, 1), True)
+    started = [trace.started_ns or 0 for trace in store.traces()]
+    assert started == sorted(started)
+    assert started[0] > 0
+
+
+def test_the_hash_of_a_run_stays_what_it_was_so_that_old_runs_can_be_finished() -> None:
+    """Computed by draftlab 0.1.0."""
+    assert fingerprint(bench()) == "7e7cc5e5863dba21"

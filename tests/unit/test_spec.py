@@ -40,6 +40,14 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("suites", ["code", 7], "--suite"),
     ("stop_strings", [""], "--stop"),
     ("ignore_eos", "perhaps", "--ignore-eos"),
+    ("control", "perhaps", "--control"),
+    ("until", 0, "--until"),
+    ("until", "0%", "--until"),
+    ("until", 2, "--until"),
+    ("until", "100%", "--until"),
+    ("until", "narrow", "--until"),
+    ("until", "%", "--until"),
+    ("budget", 5, "--budget"),
 ]
 
 
@@ -62,6 +70,12 @@ def test_a_bad_setting_is_refused_in_one_line_with_its_flag(name: str, value: An
 def test_the_ends_of_the_ranges_are_allowed(name: str, value: Any) -> None:
     experiment = make_experiment({name: value})
     assert getattr(experiment, name) == (tuple(value) if isinstance(value, list) else value)
+
+
+@pytest.mark.parametrize("until", [0.02, "0.02", "2%", " 2 % "])
+def test_a_precision_is_a_share_or_a_percentage(until: Any) -> None:
+    experiment = make_experiment({"until": until, "budget": 5})
+    assert (experiment.until, experiment.budget) == (0.02, 5)
 
 
 def test_no_settings_at_all_are_the_embedded_default() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from draftlab.bench.environment import describe_environment
 from draftlab.bench.plan import PreparedBench
-from draftlab.records import RunManifest
+from draftlab.records import RunManifest, WarmUp
 
 
-def make_manifest(bench: PreparedBench) -> RunManifest:
+def make_manifest(bench: PreparedBench, warm_up: WarmUp | None = None) -> RunManifest:
     """Everything that a reader of the traces has to know."""
     return RunManifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -33,6 +33,8 @@ def make_manifest(bench: PreparedBench) -> RunManifest:
         target=dict(bench.target),
         drafters={name: dict(facts) for name, facts in bench.drafters.items()},
         environment=describe_environment(),
+        warm_up=warm_up,
+        goal=bench.goal,
     )
 
 
@@ -43,7 +45,8 @@ def _identity(facts: Mapping[str, Any]) -> list[Any]:
 def fingerprint(bench: PreparedBench) -> str:
     """A hash of all that decides what is decoded; the machine may differ, the texts may not."""
     content = {
-        "arms": [prepared.arm.model_dump() for prepared in bench.arms],
+        # Without what is not set: a field that arms did not have once must not change the hash of an older run.
+        "arms": [prepared.arm.model_dump(exclude_none=True) for prepared in bench.arms],
         "prompts": [[p.record.id, list(p.tokens), p.record.max_new_tokens] for p in bench.prompts],
         "repetitions": bench.repetitions,
         "seed": bench.seed,

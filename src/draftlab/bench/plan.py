@@ -8,7 +8,7 @@ from typing import Any
 
 from draftlab.bench.divergence import Examiner
 from draftlab.bench.recorder import Recording
-from draftlab.records import Arm, PromptRecord, TraceKey
+from draftlab.records import Arm, Goal, PromptRecord, TraceKey
 from draftlab.spec import Sampling
 
 
@@ -49,6 +49,8 @@ class PreparedBench:
     text_of: Callable[[Sequence[int]], str]
     examiner: Examiner | None = None
     """Says why greedy texts differ; None where they may."""
+    goal: Goal | None = None
+    """How well the speed-ups have to be known; None: `repetitions` and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,21 @@ class Task:
         return (self.arm.arm.id, self.prompt.record.id, self.repetition)
 
 
-def plan(bench: PreparedBench) -> list[Task]:
-    """Every decode of a run. All arms of a prompt follow one another, and their order rotates from block to block.
+def plan(bench: PreparedBench, repetitions: int | None = None) -> list[Task]:
+    """Every decode of a run, of `repetitions` or of those that were asked for.
 
-    So a machine that speeds up or slows down does so for all arms alike. The native check runs in the first
-    repetition only.
+    All arms of a prompt follow one another, in a block. Their order rotates from block to block, and turns round when
+    each was first: so a machine that speeds up or slows down does so for all arms alike, and no arm always follows the
+    same other one. The native check runs in the first repetition only, and the closing arm after the last block.
     """
+    repetitions = bench.repetitions if repetitions is None else repetitions
+    in_blocks = [a for a in bench.arms if a.arm.role != "closing"]
     tasks = []
-    for repetition in range(bench.repetitions):
-        arms = [a for a in bench.arms if repetition < a.arm.num_repetitions(bench.repetitions)]
+    for repetition in range(repetitions):
+        arms = [a for a in in_blocks if repetition < a.arm.num_repetitions(repetitions)]
         for index, prompt in enumerate(bench.prompts):
-            turn = (index + repetition) % len(arms)
-            tasks += [Task(arm, prompt, repetition) for arm in arms[turn:] + arms[:turn]]
-    return tasks
+            cycle, turn = divmod(index + repetition, len(arms))
+            order = arms[turn:] + arms[:turn]
+            tasks += [Task(arm, prompt, repetition) for arm in (reversed(order) if cycle % 2 else order)]
+    closing = [a for a in bench.arms if a.arm.role == "closing"]
+    return tasks + [Task(arm, prompt, 0) for arm in closing for prompt in bench.prompts[: arm.arm.num_prompts]]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from time import time_ns
 
 from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.machine import sample_machine
 from draftlab.bench.manifest import fingerprint, make_manifest
 from draftlab.bench.plan import PreparedBench, Task, plan
+from draftlab.bench.warm_up import warm_up
 from draftlab.chance import derive_seed
 from draftlab.errors import DraftlabError
+from draftlab.precision import Progress, progress, rounds_begun
 from draftlab.records import Trace
 from draftlab.store import RunWriter, Store
-
-_WARM_UP_TOKENS = 8
 
 
 class Observer:
@@ -20,6 +23,9 @@ class Observer:
 
     def planned(self, num_tasks: int, num_done: int) -> None:
         """The whole run has `num_tasks` decodes, of which `num_done` were done before."""
+
+    def repeats(self, num_tasks: int, reached: Progress) -> None:
+        """What was reached is not enough: the run goes on for a round of repetitions, and has `num_tasks` now."""
 
     def begins(self, task: Task) -> None:
         """`task` runs now."""
@@ -38,23 +44,47 @@ def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, obser
     """Run what is missing from the run in `folder`; a prompt that fails becomes a failed trace and the run goes on."""
     observer = observer or Observer()
     store = _open(bench, folder) if resume else None
-    tasks = plan(bench)
-    done = {trace.key for trace in store.traces()} if store else set()
-    observer.planned(len(tasks), len(done))
-    if len(done) < len(tasks):
-        _warm_up(bench)
+    done = list(store.traces()) if store else []
+    missing = _missing(bench, done, observer)
+    observer.planned(len(done) + len(missing), len(done))
+    warmed = warm_up(bench) if missing else None
     # Only now: a model that cannot run at all leaves nothing behind.
-    store = store or Store.create(folder, make_manifest(bench))
+    store = store or Store.create(folder, make_manifest(bench, warmed))
     with store.writer() as writer:
-        done = {trace.key for trace in store.traces()}  # again: whoever had the lock until now may have gone on
-        for task in tasks:
-            if task.key not in done:
-                observer.begins(task)
-                trace = _decode(bench, task)
-                writer.traces.append(trace)
-                observer.ended(trace)
+        # Again: whoever had the lock until now may have gone on.
+        if missing := _missing(bench, list(store.traces()), Observer()):
+            writer.machine.append(sample_machine("begin"))
+            try:
+                while missing:
+                    _do(bench, missing, writer, observer)
+                    missing = _missing(bench, list(store.traces()), observer)
+            finally:
+                writer.machine.append(sample_machine("end"))
         _examine(bench, store, writer, observer)
     return store
+
+
+def _missing(bench: PreparedBench, traces: Sequence[Trace], observer: Observer) -> list[Task]:
+    """What is to be done now; where a precision is asked for, one round more as long as it is not reached."""
+    done = {trace.key for trace in traces}
+    repetitions = rounds_begun(traces, bench.repetitions)
+    missing = [task for task in plan(bench, repetitions) if task.key not in done]
+    if missing or bench.goal is None:
+        return missing
+    reached = progress(bench.goal, [prepared.arm for prepared in bench.arms], traces, bench.repetitions)
+    if reached.end is not None:
+        return []
+    missing = [task for task in plan(bench, repetitions + 1) if task.key not in done]
+    observer.repeats(len(done) + len(missing), reached)
+    return missing
+
+
+def _do(bench: PreparedBench, tasks: Sequence[Task], writer: RunWriter, observer: Observer) -> None:
+    for task in tasks:
+        observer.begins(task)
+        trace = _decode(bench, task)
+        writer.traces.append(trace)
+        observer.ended(trace)
 
 
 def _examine(bench: PreparedBench, store: Store, writer: RunWriter, observer: Observer) -> None:
@@ -98,42 +128,31 @@ def _open(bench: PreparedBench, folder: Path) -> Store:
     return store
 
 
-def _warm_up(bench: PreparedBench) -> None:
-    """A short decode by every arm, not counted: the first passes after loading are slow.
-
-    An arm that cannot decode any prompt ends the run before it has begun.
-    """
-    for prepared in bench.arms:
-        failures = []
-        for prompt in bench.prompts:
-            try:
-                prepared.decode(prompt.tokens, min(_WARM_UP_TOKENS, prompt.record.max_new_tokens), bench.seed)
-                break
-            except Exception as error:  # one prompt that fails is a failed trace later on
-                failures.append(error)
-        else:
-            first = failures[0]
-            if isinstance(first, DraftlabError):
-                raise first
-            reason = f"{type(first).__name__}: {first}".splitlines()[0]
-            raise DraftlabError(f"{prepared.arm.id} cannot decode any prompt: {reason}") from first
-
-
 def _decode(bench: PreparedBench, task: Task) -> Trace:
     seed = derive_seed(bench.seed, task.prompt.record.id, task.repetition)  # the same for every arm
     arm, prompt_id, repetition = task.key
+    started_ns = time_ns()
     try:
         recording = task.arm.decode(task.prompt.tokens, task.prompt.record.max_new_tokens, seed)
         text = bench.text_of(recording.tokens)
     except Exception as error:  # a failed decode must not take the others with it
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Trace(arm=arm, prompt_id=prompt_id, repetition=repetition, seed=seed, status="failed", error=reason)
+        return Trace(
+            arm=arm,
+            prompt_id=prompt_id,
+            repetition=repetition,
+            seed=seed,
+            status="failed",
+            error=reason,
+            started_ns=started_ns,
+        )
     return Trace(
         arm=arm,
         prompt_id=prompt_id,
         repetition=repetition,
         seed=seed,
         status="ok",
+        started_ns=started_ns,
         stop=recording.stop,
         tokens=recording.tokens,
         text=text,

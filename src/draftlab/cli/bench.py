@@ -42,6 +42,16 @@ def bench(
     repetitions: Annotated[
         int | None, typer.Option(help="How often each prompt is decoded by each arm. [default: 1]")
     ] = None,
+    control: Annotated[
+        bool | None,
+        typer.Option("--control/--no-control", help="Decode plainly twice, to know the noise. [default: --control]"),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Repeat until every speed-up is known to so much, 2% or 0.02.", metavar="SHARE")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="The most minutes of decoding for --until. [default: 30]", metavar="MINUTES")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
     seed: options.Seed = None,
     exact: options.Exact = None,
@@ -64,7 +74,8 @@ def bench(
     settings = options.given(
         target=target, drafters=drafter, suites=suite, gammas=gamma, rule=rule, max_new_tokens=max_new_tokens,
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty,
-        stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, limit=limit, seed=seed, exact=exact,
+        stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, control=control, until=until,
+        budget=budget, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     from draftlab.report.conditions import REPORT_METRICS, report_rows
@@ -118,7 +129,7 @@ def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: 
 
     from draftlab.store import Store
 
-    started = make_experiment(Store.open(folder).manifest().experiment)
+    started = make_experiment(Store.open(folder).manifest().settings())
     asked = make_experiment(settings).model_dump(exclude_unset=True)
     for name, value in asked.items():
         if value != (had := getattr(started, name)):

@@ -11,6 +11,7 @@ from rich.progress import Progress as Bar
 
 from draftlab.bench.plan import Task
 from draftlab.bench.run import Observer
+from draftlab.precision import Progress as Reached
 from draftlab.records import Trace
 from draftlab.report.printable import printable
 
@@ -66,6 +67,12 @@ class Progress(_Screen, Observer):
         self.say(f"{num_tasks} decodes{done}; warming up")
         self._bar.start_task(self._row)
         self._bar.update(self._row, total=num_tasks, completed=num_done, visible=True, description="warming up")
+
+    def repeats(self, num_tasks: int, reached: Reached) -> None:
+        self._num_tasks = num_tasks
+        self._bar.update(self._row, total=num_tasks)
+        if reached.half_width is not None:
+            self.say(f"repetitions: {reached.repetitions}, known to {100 * reached.half_width:.1f} %; once more")
 
     def begins(self, task: Task) -> None:
         self._bar.update(self._row, description=printable(f"{task.prompt.record.id} · {task.arm.arm.id}"))

@@ -19,7 +19,8 @@ from draftlab.metrics import (
 )
 from draftlab.records import SCHEMA_VERSION, Arm, Trace
 from draftlab.report.comparable import differences, notes, shared_prompts
-from draftlab.report.measure import ArmReport, measure_arm
+from draftlab.report.measure import ArmReport, is_complete, measure_arm
+from draftlab.report.noise import noise_floor
 from draftlab.report.reading import Run, categories
 from draftlab.stats import Estimate, Sums, difference_of_ratios, ratio_of_products, ratio_of_ratios
 from draftlab.store import Store
@@ -121,7 +122,7 @@ def _summary(run: Run, apart: Sequence[str] = (), noted: Sequence[str] = ()) -> 
         run=run.folder,
         target=str(run.manifest.target["source"]),
         created=run.manifest.created,
-        complete=run.is_complete,
+        complete=is_complete(run),
         differences=list(apart),
         notes=list(noted),
     )
@@ -199,8 +200,8 @@ def _compare_arm(both: tuple[Run, Run], arms: tuple[Arm, Arm], category: str) ->
         category=category,
         verdict=_verdict(speedup_ratio),
         num_prompts=len(other.by_prompt),
-        arm=measure_arm(arms[1], category, both[1]),
-        reference=measure_arm(arms[0], category, both[0]),
+        arm=measure_arm(arms[1], category, both[1], noise_floor(both[1])),
+        reference=measure_arm(arms[0], category, both[0], noise_floor(both[0])),
         walltime_speedup_ratio=speedup_ratio,
         tokens_per_s_ratio=ratio_of_ratios(_sums(tokens_per_s, drafted[1]), _sums(tokens_per_s, drafted[0])),
         baseline_tokens_per_s_ratio=ratio_of_ratios(_sums(tokens_per_s, plain[1]), _sums(tokens_per_s, plain[0])),

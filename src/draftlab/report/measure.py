@@ -18,9 +18,12 @@ from draftlab.metrics import (
     tokens_per_s,
     tokens_per_s_with_prefill,
 )
+from draftlab.pairs import Pairs
+from draftlab.precision import End, progress, rounds_begun
 from draftlab.records import SCHEMA_VERSION, Arm, Divergence, Trace, TraceKey
-from draftlab.report.reading import Pairs, Run, categories
-from draftlab.stats import Estimate, ratio_of_ratios, ratio_of_sums
+from draftlab.report.noise import MachineReport, drift, is_within_noise, machine_load, noise_floor
+from draftlab.report.reading import Run, categories
+from draftlab.stats import Estimate, ratio_of_sums
 from draftlab.store import Store
 
 
@@ -45,6 +48,8 @@ class ArmReport(BaseModel):
     num_prompts: int
     num_failed: int
     walltime_speedup: Estimate
+    within_noise: bool | None
+    """Whether the speed-up cannot be told from 1; None where it has no interval."""
     tokens_per_s: Estimate
     baseline_tokens_per_s: Estimate
     acceptance_rate: Estimate
@@ -71,6 +76,18 @@ class BaselineReport(BaseModel):
 
     tokens_per_s: Estimate
     num_failed: int
+    """Of the baseline, and of the decodes that repeat it to measure the noise."""
+
+
+class PrecisionReport(BaseModel):
+    """What `--until` asked for, and what was reached."""
+
+    until: float
+    half_width: float | None
+    """Of the widest interval of a speed-up over all prompts, as a share of its value."""
+    repetitions: int
+    end: End | None
+    """Why the run ended; None where it is to go on."""
 
 
 class Report(BaseModel):
@@ -87,7 +104,12 @@ class Report(BaseModel):
     baseline: BaselineReport
     native: NativeReport | None
     arms: list[ArmReport]
-    noise_floor: Estimate | None = None
+    noise_floor: Estimate | None
+    """The baseline against itself; None where it was decoded once only."""
+    drift: Estimate | None
+    """Speed of the baseline at the end over that at the beginning; None where the two were not measured."""
+    machine: MachineReport | None
+    precision: PrecisionReport | None
 
     @property
     def has_failures(self) -> bool:
@@ -105,22 +127,52 @@ def measure(store: Store) -> Report:
     """Read a run, finished or not, and compute its figures."""
     run = Run.read(store)
     base = run.traces_of(run.baseline)
+    again = [trace for arm in run.arms("control", "closing") for trace in run.traces_of(arm)]
     native = [trace for arm in run.arms("native") for trace in run.traces_of(arm)]
     plain = Pairs.match(base, base).base()
+    floor = noise_floor(run)
+    precision = _precision(run)
     return Report(
         run=run.folder,
         target=str(run.manifest.target["source"]),
-        complete=run.is_complete,
+        complete=is_complete(run),
         exact_rows=run.manifest.target.get("fixed_rows"),
-        baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed(base)),
+        baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed([*base, *again])),
         native=_measure_native(Pairs.match(base, native), run, _num_failed(native)) if native else None,
-        arms=[measure_arm(arm, category, run) for arm in run.arms("drafted") for category in categories(run.manifest)],
+        arms=[
+            measure_arm(arm, category, run, floor)
+            for arm in run.arms("drafted")
+            for category in categories(run.manifest)
+        ],
+        noise_floor=floor,
+        drift=drift(run),
+        machine=machine_load(run.samples),
+        precision=precision,
     )
 
 
-def measure_arm(arm: Arm, category: str, run: Run) -> ArmReport:
-    """The figures of one arm over the prompts of one category."""
+def is_complete(run: Run) -> bool:
+    """Whether every planned decode has a trace, those of a further round that was begun included."""
+    repetitions = rounds_begun(run.traces, run.manifest.repetitions) if run.manifest.goal else None
+    has_all = {trace.key for trace in run.traces} == run.manifest.expected_keys(repetitions)
+    precision = _precision(run)
+    return has_all and (precision is None or precision.end is not None)
+
+
+def _precision(run: Run) -> PrecisionReport | None:
+    goal = run.manifest.goal
+    if goal is None:
+        return None
+    found = progress(goal, run.manifest.arms, run.traces, run.manifest.repetitions)
+    return PrecisionReport(
+        until=goal.half_width, half_width=found.half_width, repetitions=found.repetitions, end=found.end
+    )
+
+
+def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> ArmReport:
+    """The figures of one arm over the prompts of one category; `floor` is the run's noise floor."""
     pairs = run.pairs(arm, category)
+    speedup = pairs.walltime_speedup()
     plain, drafted = pairs.base(), pairs.arm()
     # Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal.
     comparable = arm.coupled or run.is_greedy
@@ -134,10 +186,8 @@ def measure_arm(arm: Arm, category: str, run: Run) -> ArmReport:
         category=category,
         num_prompts=len(pairs.by_prompt),
         num_failed=_num_failed(run.traces_of(arm, category)),
-        walltime_speedup=ratio_of_ratios(
-            ([c.decode_ns for c in plain], [c.tokens for c in plain]),
-            ([c.decode_ns for c in drafted], [c.tokens for c in drafted]),
-        ),
+        walltime_speedup=speedup,
+        within_noise=is_within_noise(speedup, floor),
         tokens_per_s=_estimate(tokens_per_s, drafted),
         baseline_tokens_per_s=_estimate(tokens_per_s, plain),
         acceptance_rate=_estimate(acceptance_rate, drafted),

@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from draftlab.errors import DraftlabError
-from draftlab.metrics import Counts, count
-from draftlab.records import Arm, Divergence, RunManifest, Trace, TraceKey
+from draftlab.pairs import Pairs
+from draftlab.records import Arm, Divergence, MachineSample, RunManifest, Trace, TraceKey
 from draftlab.store import Store
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Decodes of a baseline and of an arm that belong together, prompt by prompt.
-
-    A repetition that failed in one counts in neither, so that both are measured on the same work.
-    """
-
-    by_prompt: dict[str, list[tuple[Trace, Trace]]]
-
-    @classmethod
-    def match(cls, base: Iterable[Trace], other: Iterable[Trace]) -> Pairs:
-        """The decodes that succeeded on both sides."""
-        theirs = {(t.prompt_id, t.repetition): t for t in other if t.status == "ok"}
-        found: dict[str, list[tuple[Trace, Trace]]] = {}
-        for trace in base:
-            twin = theirs.get((trace.prompt_id, trace.repetition))
-            if trace.status == "ok" and twin is not None:
-                found.setdefault(trace.prompt_id, []).append((trace, twin))
-        return cls(found)
-
-    def base(self) -> list[Counts]:
-        """The baseline's counts, one entry per prompt."""
-        return [count(ours for ours, _ in pairs) for pairs in self.by_prompt.values()]
-
-    def arm(self) -> list[Counts]:
-        """The arm's counts, one entry per prompt."""
-        return [count(theirs for _, theirs in pairs) for pairs in self.by_prompt.values()]
-
-    def all(self) -> list[tuple[Trace, Trace]]:
-        """Every pair."""
-        return [pair for pairs in self.by_prompt.values() for pair in pairs]
 
 
 @dataclass(frozen=True)
@@ -52,16 +18,17 @@ class Run:
     manifest: RunManifest
     traces: list[Trace]
     examined: dict[TraceKey, Divergence]
+    samples: list[MachineSample]
 
     @classmethod
     def read(cls, store: Store) -> Run:
         """Read a run, finished or not."""
         examined = {divergence.key: divergence for divergence in store.divergences()}
-        return cls(str(store.folder), store.manifest(), list(store.traces()), examined)
+        return cls(str(store.folder), store.manifest(), list(store.traces()), examined, list(store.samples()))
 
-    def arms(self, role: str) -> list[Arm]:
-        """The arms of one role."""
-        return [arm for arm in self.manifest.arms if arm.role == role]
+    def arms(self, *roles: str) -> list[Arm]:
+        """The arms of these roles."""
+        return [arm for arm in self.manifest.arms if arm.role in roles]
 
     @property
     def baseline(self) -> Arm:
@@ -84,11 +51,6 @@ class Run:
     def is_greedy(self) -> bool:
         """Whether texts are a matter of arithmetic, not of chance."""
         return self.manifest.sampling.temperature == 0.0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every planned decode has a trace, failed or not."""
-        return {trace.key for trace in self.traces} == self.manifest.expected_keys()
 
 
 def categories(manifest: RunManifest) -> list[str]:

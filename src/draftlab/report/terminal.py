@@ -11,6 +11,7 @@ from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
 from draftlab.report.measure import ArmReport, Report, measure
+from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
 from draftlab.stats import MIN_PROMPTS, Estimate
 from draftlab.store import Store
@@ -30,6 +31,8 @@ def print_report(store: Store) -> Report:
         console.print()
         console.print(_title(rows[0]))
         console.print(_table(rows))
+        if note := within_noise(rows):
+            console.print(note, style="dim")
     console.print()
     _print_notes(console, store, manifest, report)
     return report
@@ -41,8 +44,8 @@ def open_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=max(console.width, _MIN_WIDTH))
 
 
-def what_was_decoded(manifest: RunManifest) -> str:
-    """The target, how it was sampled, and the prompts, in one line."""
+def what_was_decoded(manifest: RunManifest, repetitions: int | None = None) -> str:
+    """The target, how it was sampled, and the prompts, in one line; `repetitions` where other than planned."""
     sampling = manifest.sampling
     how = "greedy" if sampling.temperature == 0.0 else f"temperature {sampling.temperature:g}"
     extras = [f"top-k {sampling.top_k}"] if sampling.temperature and sampling.top_k else []
@@ -52,12 +55,13 @@ def what_was_decoded(manifest: RunManifest) -> str:
     target = manifest.target
     return (
         f"{target['source']}, {target['dtype']} on {target['device']}, {', '.join([how, *extras])}; "
-        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, repetitions: {manifest.repetitions}"
+        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, "
+        f"repetitions: {repetitions or manifest.repetitions}"
     )
 
 
 def _heading(manifest: RunManifest, report: Report) -> Text:
-    line = what_was_decoded(manifest)
+    line = what_was_decoded(manifest, report.precision.repetitions if report.precision else None)
     if report.exact_rows:
         line += (
             f"\nexact mode: every pass of the target has {report.exact_rows} rows, plain decoding's too, which makes "
@@ -100,8 +104,8 @@ def _table(arms: list[ArmReport]) -> Table:
 def _row(arm: ArmReport) -> list[Text | str]:
     speedup = arm.walltime_speedup
     style = ""
-    if speedup.low is not None and speedup.high is not None:
-        style = "green" if speedup.low > 1 else "red" if speedup.high < 1 else ""
+    if speedup.value is not None and arm.within_noise is False:
+        style = "green" if speedup.value > 1 else "red"
     return [
         Text(printable(f"{arm.category} ({arm.num_prompts})")),
         figure(arm.baseline_tokens_per_s, ".1f", interval=False),
@@ -127,6 +131,8 @@ def _identical(arm: ArmReport) -> Text:
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
     if any(arm.num_prompts < MIN_PROMPTS for arm in report.arms):
         console.print(f"no interval is given for fewer than {MIN_PROMPTS} prompts")
+    for line in machine_notes(report):
+        console.print(Text(printable(line)))
     if report.native is not None:
         native = report.native
         same = f"; {native.identical} of {native.compared} texts identical" if native.compared else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draftlab.errors import DraftlabError
-from draftlab.records import SCHEMA_VERSION, Divergence, RunManifest, Trace
+from draftlab.records import READABLE_VERSIONS, Divergence, MachineSample, RunManifest, Trace
 from draftlab.store.failures import explained, first_line
 from draftlab.store.lines import LineWriter, read_lines
 from draftlab.store.lock import exclusive
@@ -18,6 +18,7 @@ from draftlab.store.lock import exclusive
 _MANIFEST = "manifest.json"
 _TRACES = "traces.jsonl"
 _DIVERGENCES = "divergences.jsonl"
+_MACHINE = "machine.jsonl"
 
 
 class Store:
@@ -56,9 +57,9 @@ class Store:
         path = self.folder / _MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content.get("schema") != SCHEMA_VERSION:
+            if content.get("schema") not in READABLE_VERSIONS:
                 raise DraftlabError(
-                    f"{path} has record format {content.get('schema')!r}, this draftlab reads {SCHEMA_VERSION}",
+                    f"{path} has record format {content.get('schema')!r}, this draftlab reads {_versions()}",
                     "Use the version of draftlab that made the run.",
                 )
             return RunManifest.model_validate(content)
@@ -73,14 +74,19 @@ class Store:
         """Every divergence that was examined."""
         return read_lines(self.folder / _DIVERGENCES, Divergence)
 
+    def samples(self) -> Iterator[MachineSample]:
+        """What the machine was found to be doing, at the beginning and the end of each process."""
+        return read_lines(self.folder / _MACHINE, MachineSample)
+
     @contextmanager
     def writer(self) -> Iterator[RunWriter]:
         """The right to add to the run; one process has it at a time."""
         with explained(self.folder), exclusive(self.folder / ".lock"):
             traces = LineWriter(self.folder / _TRACES)
             divergences = LineWriter(self.folder / _DIVERGENCES)
-            with closing(traces), closing(divergences):
-                yield RunWriter(traces, divergences)
+            machine = LineWriter(self.folder / _MACHINE)
+            with closing(traces), closing(divergences), closing(machine):
+                yield RunWriter(traces, divergences, machine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,11 @@ class RunWriter:
 
     traces: LineWriter
     divergences: LineWriter
+    machine: LineWriter
+
+
+def _versions() -> str:
+    return " and ".join(map(str, READABLE_VERSIONS))
 
 
 def require_free(folder: Path) -> None:
