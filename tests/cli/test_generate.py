@@ -98,7 +98,7 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(draftlab: Command) -
     assert result.status == 0
     bad, good = result.out.splitlines()
     assert "cannot be read" in bad
-    assert "4 traces" in good
+    assert "6 traces" in good
 
 
 def test_the_version_is_printed(draftlab: Command) -> None:
