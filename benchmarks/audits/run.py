@@ -34,7 +34,7 @@ LAW_BUGS = (
     "same_chance_every_round",
 )  # fmt: skip
 COST_BUGS = ("token_rule_as_block", "stale_draft_cache")
-QUICK = ("--prompts", "1", "--controls", "residual_from_p", "--samples", "4000")
+QUICK = ("--prompts", "1", "--controls", "residual_from_p", "--samples", "2500")
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,19 @@ def progress(goal: Goal, arms: Sequence[Arm], traces: Sequence[Trace], planned: 
     total = count(traces)
     spent = total.decode_ns + total.prefill_ns
     end: End | None = None
-    if half_width is None:
+    if half_width is None or not _added_something(arms, traces, repetitions - 1):
         end = "impossible"  # decodes fail again: more of them make no interval
     elif half_width <= goal.half_width:
         end = "reached"
     elif spent + spent // repetitions > goal.budget_ns:
         end = "budget"  # another round would not fit
     return Progress(half_width, repetitions, end)
+
+
+def _added_something(arms: Sequence[Arm], traces: Sequence[Trace], repetition: int) -> bool:
+    """Whether some drafted decode of that repetition went well: else the next would fail like it, for ever."""
+    drafted = {arm.id for arm in arms if arm.role == "drafted"}
+    return any(t.status == "ok" and t.arm in drafted for t in traces if t.repetition == repetition)
 
 
 def _widest(arms: Sequence[Arm], traces: Sequence[Trace]) -> float | None:

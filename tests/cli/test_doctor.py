@@ -179,3 +179,20 @@ def test_bad_input_is_told(draftlab: Command, arguments: tuple[str, ...], messag
     result = draftlab("doctor", "--target", "toy", *arguments)
     assert result.status == 2
     assert message in result.error
+
+
+def test_lookup_takes_no_argument_and_a_copy_no_other_dtype(draftlab: Command, tmp_path: Path) -> None:
+    assert "cannot examine drafter 'ngram:toy'" in draftlab("doctor", "--target", "toy", "--drafter", "ngram:toy").error
+    copy = ("--drafter", "model:toy:0.3", "--write-padded", str(tmp_path / "copy"), "--dtype", "float32")
+    assert "keeps the drafter's own dtype" in draftlab("doctor", "--target", "toy", *copy).error
+
+
+def test_a_diagnosis_is_given_although_the_passes_fail(draftlab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no such kernel\nwith a long story")
+
+    monkeypatch.setattr("draftlab.doctor.run.time_passes", fails)
+    result = draftlab("doctor", "--target", "toy", "--drafter", "model:toy:0.3", "--json")
+    assert result.status == 0
+    assert result.document["not_timed"] == "the passes failed: no such kernel"
+    assert result.document["checks"]

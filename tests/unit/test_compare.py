@@ -14,7 +14,7 @@ from draftlab.report.compare import ArmComparison, Comparison, compare
 from draftlab.spec import Sampling
 from draftlab.stats import Estimate
 from draftlab.store import Store
-from tests.unit.handmade import BASELINE, DRAFTED, failure, manifest, prompt, trace
+from tests.unit.handmade import BASELINE, CONTROL, DRAFTED, failure, manifest, prompt, trace
 
 MS = 1_000_000
 NAMES = [f"p{i}" for i in range(8)]
@@ -269,3 +269,12 @@ def test_the_keys_of_the_document(make: Make) -> None:
         "draft_utilization_difference", "block_efficiency_difference", "same_texts", "same_texts_compared",
         "baseline_same_texts", "baseline_same_texts_compared",
     }  # fmt: skip
+
+
+def test_the_noise_floor_of_each_run_is_its_own(make: Make) -> None:
+    """A speed-up of 1.05 beside a second baseline that scatters by a tenth is within noise, here as in `report`."""
+    again = [trace(CONTROL, name, decode_ns=int((8 + 0.9 * (-1) ** i) * MS)) for i, name in enumerate(NAMES)]
+    stores = [make(n, decodes(arm_ms=8 / 1.05) + again, arms=(DRAFTED, CONTROL)) for n in ("one", "two")]
+    (entry,) = (entry for entry in compare(stores).arms if entry.category == "all")
+    assert entry.arm.within_noise is True
+    assert entry.reference.within_noise is True

@@ -70,3 +70,11 @@ def test_a_round_is_begun_with_its_first_trace(planned: int, last: int, expected
 
 def test_a_run_without_traces_has_the_rounds_that_were_planned() -> None:
     assert rounds_begun([], 2) == 2
+
+
+def test_a_device_that_has_died_is_not_asked_for_ever() -> None:
+    """The first round is wide and went well; in the second every decode failed, at once and at no cost."""
+    goal = Goal(half_width=0.02, budget_ns=GENEROUS)
+    failed = [failure(arm, f"p{i}", repetition=1) for i in range(12) for arm in ARMS]
+    assert progress(goal, ARMS, round_of(0, spread=50), 1).end is None
+    assert progress(goal, ARMS, round_of(0, spread=50) + failed, 1).end == "impossible"

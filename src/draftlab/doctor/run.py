@@ -40,6 +40,8 @@ def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None
     (drafter_text, *_), (gamma, *_) = experiment.drafters, experiment.gammas
     reference = _require_known(parse_drafter(drafter_text), drafter_text)
     choose_device(experiment.device)  # refused before files are read
+    if wishes.write_padded is not None and experiment.dtype != "auto":
+        raise DraftlabError("a padded copy keeps the drafter's own dtype", "Leave out --dtype, or --write-padded.")
     options = LoadOptions(
         dtype=experiment.dtype,
         device=experiment.device,
@@ -48,7 +50,7 @@ def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None
         say=say,
     )
     target = read_facts(resolve(experiment.target), options)
-    drafter = read_facts(resolve(reference.argument), options) if reference.argument else None
+    drafter = read_facts(resolve(reference.argument or ""), options) if reference.name == "model" else None
     context = wishes.context or min(_USUAL_CONTEXT, target.context_length or _USUAL_CONTEXT)
     checks = (
         *check_vocabularies(target, drafter),
@@ -65,10 +67,14 @@ def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None
     not_timed = _why_not(checks, target, drafter, wishes)
     timing, forecast = None, None
     if not_timed is None:
-        bench = Workbench.open(experiment, say)
-        say("timing a few passes")
-        timing = time_passes(bench, drafter_text, gamma)
-        forecast = predict(timing)
+        try:
+            bench = Workbench.open(experiment, say)
+            say("timing a few passes")
+            timing = time_passes(bench, drafter_text, gamma)
+            forecast = predict(timing)
+        except (DraftlabError, RuntimeError, MemoryError) as error:  # the diagnosis so far is worth having
+            first_line = str(error).partition("\n")[0]
+            not_timed = f"the passes failed: {first_line or type(error).__name__}"
     return Diagnosis(
         target=experiment.target,
         drafter=drafter_text,
@@ -84,7 +90,7 @@ def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None
 
 
 def _require_known(reference: DrafterReference, text: str) -> DrafterReference:
-    if (reference.name == "model" and reference.argument) or reference.name == "ngram":
+    if (reference.name == "model" and reference.argument) or (reference.name == "ngram" and reference.argument is None):
         return reference
     raise DraftlabError(f"cannot examine drafter '{text}'", "Write model:NAME, or ngram.")
 

@@ -10,6 +10,7 @@ from draftlab.chance import make_chance
 from draftlab.doctor.findings import Timing
 from draftlab.drafters.model import ModelDrafter
 from draftlab.engines.compression import SAMPLE
+from draftlab.errors import DraftlabError
 from draftlab.types import Drafter, LanguageModel
 from draftlab.workbench import Workbench
 
@@ -61,9 +62,11 @@ def _text(bench: Workbench, drafter: Drafter, gamma: int) -> list[int]:
         models.append(drafter.model)
     width = min(model.vocab_size for model in models)
     room = min([_CONTEXT, *(m.context_length - gamma - 1 for m in models if m.context_length is not None)])
+    if room < 1:
+        raise DraftlabError(f"drafts of {gamma} tokens leave no room in the context", "Lower --gamma.")
     tokens = [token for token in bench.target.tokenizer.encode(SAMPLE) if token < width] or [0]
     repeated = tokens * (room // len(tokens) + 1)
-    return repeated[: max(room, 1)]
+    return repeated[:room]
 
 
 def _pass(model: LanguageModel, text: Sequence[int], num_rows: int) -> Callable[[Callable[[], None]], float]:

@@ -176,7 +176,7 @@ def _shared(reference: Run, other: Run, arms: tuple[Arm, Arm]) -> tuple[Run, Run
             trace
             for trace in run.traces
             if trace.prompt_id in place
-            and trace.arm in (run.baseline.id, arm.id)
+            and trace.arm in (run.baseline.id, arm.id, *(control.id for control in run.arms("control")))
             and (trace.status == "failed" or (trace.prompt_id, trace.repetition) in wanted)
         ]
         kept.sort(key=lambda trace: (place[trace.prompt_id], trace.repetition))

@@ -94,12 +94,13 @@ class Row:
 def violations(conditions: Iterable[Condition], rows: Sequence[Row]) -> list[str]:
     """One line for each condition that is met, for each arm that meets it."""
     known = dict.fromkeys(row.category for row in rows)
+    for condition in conditions:
+        if rows and condition.category not in known:
+            raise UnknownNameError("category", condition.category, known)
     lines = []
     for condition in conditions:
         if not rows:
             lines.append(f"failed: {condition.text}: there is no drafted arm to hold it against")
-        elif condition.category not in known:
-            raise UnknownNameError("category", condition.category, known)
         for row in rows:
             found = condition.violation(row) if row.category == condition.category else None
             if found is not None:

@@ -153,10 +153,13 @@ def measure(store: Store) -> Report:
 
 def is_complete(run: Run) -> bool:
     """Whether every planned decode has a trace, those of a further round that was begun included."""
-    repetitions = rounds_begun(run.traces, run.manifest.repetitions) if run.manifest.goal else None
-    has_all = {trace.key for trace in run.traces} == run.manifest.expected_keys(repetitions)
     precision = _precision(run)
-    return has_all and (precision is None or precision.end is not None)
+    return _has_whole_rounds(run) and (precision is None or precision.end is not None)
+
+
+def _has_whole_rounds(run: Run) -> bool:
+    repetitions = rounds_begun(run.traces, run.manifest.repetitions) if run.manifest.goal else None
+    return {trace.key for trace in run.traces} == run.manifest.expected_keys(repetitions)
 
 
 def _precision(run: Run) -> PrecisionReport | None:
@@ -165,7 +168,10 @@ def _precision(run: Run) -> PrecisionReport | None:
         return None
     found = progress(goal, run.manifest.arms, run.traces, run.manifest.repetitions)
     return PrecisionReport(
-        until=goal.half_width, half_width=found.half_width, repetitions=found.repetitions, end=found.end
+        until=goal.half_width,
+        half_width=found.half_width,
+        repetitions=found.repetitions,
+        end=found.end if _has_whole_rounds(run) else None,  # a round is judged when it is whole
     )
 
 

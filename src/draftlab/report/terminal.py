@@ -32,7 +32,7 @@ def print_report(store: Store) -> Report:
         console.print(_title(rows[0]))
         console.print(_table(rows))
         if note := within_noise(rows):
-            console.print(note, style="dim")
+            console.print(Text(printable(note), style="dim"))
     console.print()
     _print_notes(console, store, manifest, report)
     return report
