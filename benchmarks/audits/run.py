@@ -34,7 +34,7 @@ LAW_BUGS = (
     "same_chance_every_round",
 )  # fmt: skip
 COST_BUGS = ("token_rule_as_block", "stale_draft_cache")
-QUICK = ("--prompts", "1", "--controls", "residual_from_p", "--samples", "2500")
+QUICK = ("--prompts", "1", "--controls", "residual_from_p", "--samples", "1500")
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def verdict_of(one: dict[str, Any]) -> str:
         case "failed":
             return f"**fails**: {one['failure'][:140]}"
         case "not lossless":
-            return "**not lossless**"
+            return "**not lossless**" + (f"; fails: {one['failure'][:120]}" if one.get("failure") else "")
         case "undecided" if not one["controls"]:
             return "nothing found"
         case verdict:

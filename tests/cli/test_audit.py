@@ -73,6 +73,13 @@ def not_greedy(setting):
     return generate
 
 
+def crashing_and_hot(setting):
+    hot = too_hot(setting)
+    return lambda prompt, num_tokens, sampling, seed: (
+        hot(prompt, num_tokens, sampling, seed) if sampling.temperature else 1 // 0
+    )
+
+
 def unloadable(setting):
     raise RuntimeError("no such model")
 
@@ -172,8 +179,9 @@ def test_an_adapter_that_is_right_passes(draftlab: Command) -> None:
     ("name", "said"),
     [
         ("too_hot", "NOT LOSSLESS"),
-        ("crashing", "FAILED. It ended with ZeroDivisionError"),
-        ("none", "FAILED. It ended with TypeError"),
+        ("crashing_and_hot", "NOT LOSSLESS, and it failed (greedy texts: ZeroDivisionError"),
+        ("crashing", "FAILED (greedy texts: ZeroDivisionError"),
+        ("none", "FAILED (greedy texts: TypeError"),
         ("foreign_token", "token 97, which the target does not have"),
     ],
 )

@@ -100,7 +100,8 @@ class Findings(_Finding):
     greedy: Greedy | None = None
     """None where the implementation failed before it was done."""
     failure: str | None = None
-    """The exception that ended the audit. What was drawn before is no fair sample: the texts that crash are missing."""
+    """The exceptions that ended a part of the audit. A prompt where a sample failed is not tested: without the texts
+    that crash, the others are no fair sample."""
     tests: tuple[Test, ...] = ()
     controls: tuple[Control, ...] = ()
 
@@ -109,10 +110,10 @@ class Findings(_Finding):
     def verdict(self) -> Verdict:
         """Lossless is said only after planted bugs were rejected by the same tests at the same size: the first of them
         always (it shows that drafts are rejected at all), the others where they move as much as has to be found."""
-        if self.failure:
-            return "failed"
         if self.accusations:
             return "not lossless"
+        if self.failure:
+            return "failed"
         if not self.tests:
             return "lossless" if self.greedy and self.greedy.compared else "undecided"
         if self.detects is None or not (self.controls and self.controls[0].rejected):

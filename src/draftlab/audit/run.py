@@ -43,10 +43,13 @@ def audit(
     greedy: Greedy | None = None
     tests: list[Test] = []
     found: list[Control] = []
-    failure = None
+    failures: list[str] = []
     with SampleLog.open(folder, _identity(of, bench, drafter, prompts, plan) if folder else {}) as log:
         try:
             greedy = _greedy(of, bench, subject, drafter, prompts[: plan.num_greedy], plan, watcher)
+        except SubjectError as error:
+            failures.append(f"greedy texts: {error}")  # its sampled texts may be worth a look all the same
+        try:
             if sampled:
                 sampler = Sampler(bench, plan, watcher, log)
                 memories = Memories()  # only now: what is held there must not be changed by anybody else
@@ -60,7 +63,7 @@ def audit(
                     bug = open_subject(f"planted:{name}", bench, memories.wrap, drafter)
                     found.append(sampler.control(laws[0], bug, chosen[0], name))
         except SubjectError as error:
-            failure = str(error)
+            failures.append(f"sampled texts: {error}")
     cells = [test.num_cells for test in tests if test.num_samples == plan.num_samples and test.num_cells > 1]
     return Findings(
         of=of,
@@ -78,7 +81,7 @@ def audit(
         num_samples=plan.num_samples if sampled else 0,
         num_prompts=plan.num_prompts if sampled else 0,
         greedy=greedy,
-        failure=failure,
+        failure="; ".join(failures) or None,
         tests=tuple(tests),
         controls=tuple(found),
     )

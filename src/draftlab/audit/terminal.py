@@ -109,9 +109,9 @@ def _cost(findings: Findings, greedy: Greedy) -> str:
 
 def _verdict(findings: Findings) -> str:
     if findings.verdict == "not lossless":
-        return "verdict: NOT LOSSLESS"
+        return "verdict: NOT LOSSLESS" + (f", and it failed ({findings.failure})" if findings.failure else "")
     if findings.failure:
-        return f"verdict: FAILED. It ended with {findings.failure}"
+        return f"verdict: FAILED ({findings.failure})"
     if not findings.tests:
         undecided = findings.verdict == "undecided"
         return f"verdict: {'UNDECIDED' if undecided else 'lossless when greedy'} (sampling was not audited)"
