@@ -129,6 +129,9 @@ def page() -> str:
     }
     versions = next((one["versions"] for one in found.values() if "versions" in one), {})
     lines = (HERE / "audits.in.md").read_text(encoding="utf-8")
+    if not parts["real"]:  # nothing is said of what was not run
+        before, _, rest = lines.partition("## Others, on SmolLM2")
+        lines = before + "## Fair to them" + rest.partition("## Fair to them")[2]
     dates = sorted({one["date"] for one in found.values()})
     return lines.format(
         own=table(parts["own"]),
