@@ -33,7 +33,6 @@ LAW_BUGS = (
     "residual_from_p", "raw_q", "argmax_with_soft_q", "reused_draw", "residual_warped_again", "equal_coins",
     "same_chance_every_round",
 )  # fmt: skip
-COST_BUGS = ("token_rule_as_block", "stale_draft_cache")
 QUICK = ("--prompts", "1", "--controls", "residual_from_p", "--samples", "1500")
 
 
@@ -73,7 +72,6 @@ FEW = ("--top-k", "0", "--samples", "100", "--prompts", "1", "--controls", "")
 CASES = [
     real("own", "rejection", "draftlab", "--temperature", "0.7", "--controls", ",".join(LAW_BUGS)),
     *(real("own", rule, "draftlab", "--rule", rule, *QUICK) for rule in ("block", "coupled")),
-    *(real("own", f"planted:{bug}", f"planted:{bug}", *FEW) for bug in COST_BUGS),
     tiny("draftlab", "draftlab"),
     tiny("transformers, draft model", "transformers"),
     tiny("transformers, prompt lookup", "transformers", drafter="ngram"),
