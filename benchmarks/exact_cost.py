@@ -17,8 +17,9 @@ from draftlab.bench.clock import WallClock
 from draftlab.bench.recorder import record
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
+from draftlab.report.terminal import figure
 from draftlab.spec import make_experiment
-from draftlab.stats import Estimate, ratio_of_ratios
+from draftlab.stats import ratio_of_ratios
 from draftlab.suites import load_suites
 from draftlab.workbench import Workbench
 
@@ -67,19 +68,14 @@ def main() -> None:
         ratio = ratio_of_ratios(
             (counts["exact", kind], times["exact", kind]), (counts["default", kind], times["default", kind])
         )
-        print(f"{kind}: exact mode has {figure(ratio)} of the default mode's tokens per second")
+        print(f"{kind}: exact mode has {figure(ratio, '.3f')} of the default mode's tokens per second")
     for mode in same:
         ratio = ratio_of_ratios(
             (counts[mode, "drafted"], times[mode, "drafted"]), (counts[mode, "plain"], times[mode, "plain"])
         )
-        print(f"{mode}: speed-up {figure(ratio)}; {same[mode]} of {len(prompts)} texts identical to plain decoding")
-
-
-def figure(estimate: Estimate) -> str:
-    """The value with its interval."""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        print(
+            f"{mode}: speed-up {figure(ratio, '.3f')}; {same[mode]} of {len(prompts)} texts identical to plain decoding"
+        )
 
 
 if __name__ == "__main__":

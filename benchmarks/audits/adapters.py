@@ -236,5 +236,5 @@ def _seed_all(seed: int) -> None:
 
 
 def _with_networks(generate: Callable[..., list[int]], networks: Mapping[str, torch.nn.Module]) -> Generate:
-    generate.networks = networks  # type: ignore[attr-defined]
+    generate.networks = networks  # type: ignore[attr-defined]  # any function takes attributes; its type does not say so
     return cast("Generate", generate)

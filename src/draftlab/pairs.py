@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from draftlab.metrics import Counts, count
 from draftlab.records import Trace
-from draftlab.stats import Estimate, ratio_of_ratios
+from draftlab.stats import Estimate, Sums, ratio_of_ratios
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Pairs:
 
     def walltime_speedup(self) -> Estimate:
         """Time per token of the baseline over that of the arm, as a ratio of sums."""
-        plain, drafted = self.base(), self.arm()
-        return ratio_of_ratios(
-            ([c.decode_ns for c in plain], [c.tokens for c in plain]),
-            ([c.decode_ns for c in drafted], [c.tokens for c in drafted]),
-        )
+        return ratio_of_ratios(time_per_token(self.base()), time_per_token(self.arm()))
+
+
+def time_per_token(counts: Sequence[Counts]) -> Sums:
+    """Decode time over tokens, one entry per prompt."""
+    return [c.decode_ns for c in counts], [c.tokens for c in counts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -87,6 +87,17 @@ class Workbench:
         return Warper(self.sampling, model, width=self.target.model.vocab_size)
 
 
+def load_options(experiment: Experiment, say: Report) -> LoadOptions:
+    """What an experiment says of how every model is loaded."""
+    return LoadOptions(
+        dtype=experiment.dtype,
+        device=experiment.device,
+        trust_remote_code=experiment.trust_remote_code,
+        allow_pickle=experiment.allow_pickle,
+        say=say,
+    )
+
+
 def load_model(
     reference: str,
     experiment: Experiment,
@@ -96,15 +107,7 @@ def load_model(
 ) -> LoadedModel:
     """Load a model by reference, through the engine that its source needs."""
     source = resolve(reference)
-    options = LoadOptions(
-        dtype=experiment.dtype,
-        device=experiment.device,
-        trust_remote_code=experiment.trust_remote_code,
-        allow_pickle=experiment.allow_pickle,
-        fixed_rows=fixed_rows,
-        compress=compress,
-        say=say,
-    )
+    options = replace(load_options(experiment, say), fixed_rows=fixed_rows, compress=compress)
     loaded: LoadedModel = ENGINES.load(source.engine)(source, options)
     return loaded
 

@@ -9,17 +9,12 @@ meant to look different, write its text again:
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from draftlab.metrics import first_difference
 from draftlab.report.measure import measure
-from draftlab.report.terminal import print_report
 from draftlab.store import Store
-
-HERE = Path(__file__).parent
+from tests.golden.frozen import HERE, check_lines, check_manifest, check_report
 
 
 @pytest.fixture
@@ -28,21 +23,11 @@ def store() -> Store:
 
 
 def test_every_line_is_read_and_means_what_it_says(store: Store) -> None:
-    lines = (store.folder / "traces.jsonl").read_text(encoding="utf-8").splitlines()
-    for trace, line in zip(store.traces(), lines, strict=True):
-        written = json.loads(line)
-        read = json.loads(trace.model_dump_json())
-        assert {name: read[name] for name in written} == written
+    check_lines(store, "traces", store.traces())
 
 
 def test_the_manifest_is_read_and_means_what_it_says(store: Store) -> None:
-    written = json.loads((store.folder / "manifest.json").read_text(encoding="utf-8"))
-    read = json.loads(store.manifest().model_dump_json(by_alias=True))
-    assert {name: read[name] for name in written if name != "arms"} == (
-        {name: value for name, value in written.items() if name != "arms"}
-    )
-    for arm, old in zip(read["arms"], written["arms"], strict=True):
-        assert {name: arm[name] for name in old} == old
+    check_manifest(store)
 
 
 def test_the_figures_stay_what_they_were(store: Store) -> None:
@@ -73,9 +58,4 @@ def test_the_changed_text_is_found(store: Store) -> None:
 def test_the_report_looks_as_it_did(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):  # each makes rich colour what is no terminal
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-    print_report(store)
-    expected = (HERE / "report-schema-1.txt").read_text(encoding="utf-8")
-    assert capsys.readouterr().out.splitlines() == expected.splitlines()
+    check_report(store, "report-schema-1.txt", monkeypatch, capsys)

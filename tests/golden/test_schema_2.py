@@ -9,15 +9,12 @@ Where the report is meant to look different, write its text again:
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from draftlab.report.measure import measure
-from draftlab.report.terminal import print_report
 from draftlab.store import Store
-
-HERE = Path(__file__).parent
+from tests.golden.frozen import HERE, check_lines, check_manifest, check_report
 
 
 @pytest.fixture
@@ -25,24 +22,13 @@ def store() -> Store:
     return Store.open(HERE / "run-schema-2")
 
 
-@pytest.mark.parametrize("name", ["traces", "machine"])
-def test_every_line_is_read_and_means_what_it_says(store: Store, name: str) -> None:
-    lines = (store.folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    records = store.traces() if name == "traces" else store.samples()
-    for record, line in zip(records, lines, strict=True):
-        written = json.loads(line)
-        read = json.loads(record.model_dump_json())
-        assert {key: read[key] for key in written} == written
+def test_every_line_is_read_and_means_what_it_says(store: Store) -> None:
+    check_lines(store, "traces", store.traces())
+    check_lines(store, "machine", store.samples())
 
 
 def test_the_manifest_is_read_and_means_what_it_says(store: Store) -> None:
-    written = json.loads((store.folder / "manifest.json").read_text(encoding="utf-8"))
-    read = json.loads(store.manifest().model_dump_json(by_alias=True))
-    assert {key: read[key] for key in written if key != "arms"} == (
-        {key: value for key, value in written.items() if key != "arms"}
-    )
-    for arm, old in zip(read["arms"], written["arms"], strict=True):
-        assert {key: arm[key] for key in old} == old
+    check_manifest(store)
 
 
 def test_the_figures_stay_what_they_were(store: Store) -> None:
@@ -68,9 +54,4 @@ def test_the_figures_stay_what_they_were(store: Store) -> None:
 def test_the_report_looks_as_it_did(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):  # each makes rich colour what is no terminal
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
-    print_report(store)
-    expected = (HERE / "report-schema-2.txt").read_text(encoding="utf-8")
-    assert capsys.readouterr().out.splitlines() == expected.splitlines()
+    check_report(store, "report-schema-2.txt", monkeypatch, capsys)

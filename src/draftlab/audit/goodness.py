@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from draftlab.audit.law import Array, Text
+
 LEAST_EXPECTED = 5.0
 """Cells with fewer expected samples are pooled."""
 MOST_CELLS = 32
@@ -27,8 +29,6 @@ _CONFIDENCE = 0.95
 _SUSPICIOUS = 0.02  # below this p-value of the chi-square law the cells are simulated
 _NOTHING = 1e-9  # less mass than this is rounding: such a text cannot be written
 
-Text = tuple[int, ...]
-Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 

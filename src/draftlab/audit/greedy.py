@@ -13,7 +13,7 @@ from draftlab.audit.law import cut
 from draftlab.audit.memo import RowMemory
 from draftlab.audit.plan import AuditPrompt, Plan, Watcher
 from draftlab.audit.subjects import Subject
-from draftlab.bench.divergence import MOST_STEPS, Kind
+from draftlab.bench.divergence import MOST_STEPS, Kind, largest
 from draftlab.errors import UnsupportedError
 from draftlab.metrics import first_difference
 from draftlab.sampling import Warper
@@ -91,8 +91,8 @@ class Judge:
         text = [*prompt, *own[:at]]
         shapes = [self._scores(text, rows) for rows in (1, self.gamma + 1, len(text))]
         margin = float(shapes[0][own[at]] - shapes[0][theirs[at]])
-        rounding = max(float((scores - shapes[0]).nan_to_num(0.0).abs().max()) for scores in shapes[1:])
-        ceiling = MOST_STEPS * self.eps * float(shapes[0].nan_to_num(0.0, 0.0, 0.0).abs().max())
+        rounding = max(largest(scores - shapes[0]) for scores in shapes[1:])
+        ceiling = MOST_STEPS * self.eps * largest(shapes[0])
         kind: Kind = "real"
         if margin <= ceiling:
             kind = "tie" if margin <= rounding else "rounding" if margin <= _OTHER_SHAPES * rounding else "real"

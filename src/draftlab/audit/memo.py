@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from draftlab.audit.law import Text
 from draftlab.errors import ContractError
 from draftlab.types import LanguageModel
-
-Text = tuple[int, ...]
 
 _BUDGET = 2**30  # bytes of remembered rows; the oldest are forgotten
 _NEAR = 12  # tokens that are passed again rather than giving up the start that many samples share

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from draftlab.audit.goodness import detectable, samples_needed
 from draftlab.errors import DraftlabError, UnknownNameError
-from draftlab.testing.planted import PLANTED
+from draftlab.testing.planted import PLANTED, PlantedBug
 
 FIRSTS = 3  # conditional tests after so many likely first tokens,
 PAIRS = 2  # and after so many likely pairs
@@ -49,9 +49,7 @@ class Plan:
                 f"Choose --tv or --samples so that there are {_FEWEST} to {_MOST:,}.",
             )
         for name in self.controls or ():
-            if name not in PLANTED:
-                raise UnknownNameError("planted bug", name, PLANTED)
-            if PLANTED[name].breaks != "law":
+            if find_bug(name).breaks != "law":
                 raise DraftlabError(f"'{name}' keeps the law, so it is no control", "Choose a bug that breaks it.")
 
     @property
@@ -89,9 +87,17 @@ class Plan:
             names = [name for name in _FOR_A_MODEL if drafts_from_q or not PLANTED[name].needs_q]
             return tuple(name for name in names if name != "equal_coins" or (self.gamma > 1 and drafts_from_q))
         for name in self.controls:
-            if PLANTED[name].needs_q and not drafts_from_q:
-                raise DraftlabError(f"'{name}' shows with a drafter that is a model only", "Give --drafter model:NAME.")
+            find_bug(name, drafts_from_q)
         return self.controls
+
+
+def find_bug(name: str, drafts_from_q: bool = True) -> PlantedBug:
+    """The planted bug called `name`; raise if there is none, or if it cannot show with a drafter that has no q."""
+    if name not in PLANTED:
+        raise UnknownNameError("planted bug", name, PLANTED)
+    if PLANTED[name].needs_q and not drafts_from_q:
+        raise DraftlabError(f"'{name}' shows with a drafter that is a model only", "Give --drafter model:NAME.")
+    return PLANTED[name]
 
 
 class Watcher(Protocol):

@@ -28,9 +28,10 @@ def audit(
     of: str, experiment: Experiment, plan: Plan, watcher: Watcher, *, folder: Path | None = None, say: Report
 ) -> Findings:
     """Audit the implementation `of`. With a `folder`, samples that are already there are not drawn again."""
-    require_subject(of)
     drafter = _comparable(experiment.drafters[0])
-    controls = plan.suitable_controls(drafts_from_q=parse_drafter(drafter).name == "model")
+    drafts_from_q = parse_drafter(drafter).name == "model"
+    require_subject(of, drafts_from_q)
+    controls = plan.suitable_controls(drafts_from_q)
     own_rule = of == "draftlab" or of.startswith("planted:")
     bench = Workbench.open(experiment, say)
     sampled = bench.sampling.temperature > 0.0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from draftlab.audit.adapter import Adapter, Generate, Setting, load_adapter
 from draftlab.audit.assisted import transformers_assisted
 from draftlab.audit.memo import CountedModel, RememberedModel
+from draftlab.audit.plan import find_bug
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
 from draftlab.drafters.model import ModelDrafter
@@ -31,26 +32,25 @@ class SubjectError(Exception):
     """The implementation under audit failed."""
 
 
-class Subject:
+class Subject(Protocol):
     """An implementation, ready to run, with the tokens that its models were given so far."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     def generate(self, prompt: Sequence[int], num_tokens: int, sampling: Sampling, seed: int) -> Sequence[int]:
         """What follows `prompt`."""
-        raise NotImplementedError
+        ...
 
     def forwarded(self) -> Mapping[str, int]:
         """Tokens passed, by "target" and "drafter"; empty where the implementation does not show its networks."""
-        raise NotImplementedError
+        ...
 
 
-class ForeignSubject(Subject):
+class ForeignSubject:
     """An implementation from outside. What goes wrong in it is a finding, and nothing that it returns is trusted."""
 
     def __init__(self, name: str, generate: Generate, vocab_size: int) -> None:
-        super().__init__(name)
+        self.name = name
         self._implementation = generate
         self._vocab_size = vocab_size
         self._forwarded: dict[str, int] = {}
@@ -84,11 +84,11 @@ class ForeignSubject(Subject):
         return count
 
 
-class OwnSubject(Subject):
+class OwnSubject:
     """Draftlab's loop with everything that belongs to it, over models in a wrapping that counts."""
 
     def __init__(self, name: str, bench: Workbench, wrap: Wrap, drafter: str, bug: PlantedBug | None = None) -> None:
-        super().__init__(name)
+        self.name = name
         self._bench = bench
         self._wrap = wrap
         self._drafter = drafter
@@ -117,11 +117,7 @@ class OwnSubject(Subject):
             drafter.model = self._counted("drafter", drafter.model)
         decoder = bench.decoder(drafter, bench.experiment.gammas[0])
         decoder = replace(decoder, target=self._counted("target", decoder.target))
-        if self._bug is None:
-            return decoder
-        if self._bug.needs_q and not isinstance(drafter, ModelDrafter):
-            raise DraftlabError("this bug shows with a drafter that is a model only", "Give --drafter model:NAME.")
-        return self._bug.plant(decoder)
+        return decoder if self._bug is None else self._bug.plant(decoder)
 
     def _counted(self, role: str, model: LanguageModel) -> CountedModel | RememberedModel:
         counted = self._wrap(model)
@@ -129,11 +125,10 @@ class OwnSubject(Subject):
         return counted
 
 
-def require_subject(of: str) -> None:
-    """Raise unless `of` names an implementation; checked before anything is loaded."""
+def require_subject(of: str, drafts_from_q: bool) -> None:
+    """Raise unless `of` names an implementation that runs with this drafter; checked before anything is loaded."""
     if of.startswith(_PLANTED):
-        if (name := of.removeprefix(_PLANTED)) not in PLANTED:
-            raise UnknownNameError("planted bug", name, PLANTED)
+        find_bug(of.removeprefix(_PLANTED), drafts_from_q)
     elif ":" in of:
         load_adapter(of)
     elif of not in ("draftlab", "transformers"):

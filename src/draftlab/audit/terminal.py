@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from draftlab.audit.findings import WASTEFUL, Cost, Findings, Greedy, Test
 from draftlab.report.printable import printable
+from draftlab.report.terminal import how_sampled, open_console
 
 _STYLE = {"lossless": "bold green", "not lossless": "bold red", "undecided": "bold yellow", "failed": "bold red"}
 
 
 def print_findings(findings: Findings) -> None:
     """Print what was found, the verdict last."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, 100))
+    console = open_console()
     console.print(Text(printable(_heading(findings))))
     if findings.greedy is not None:
         console.print(Text(printable(_greedy(findings.greedy))))
@@ -36,14 +34,9 @@ def print_findings(findings: Findings) -> None:
 
 
 def _heading(findings: Findings) -> str:
-    sampling = findings.sampling
-    how = "greedy" if not sampling.temperature else f"temperature {sampling.temperature:g}"
-    how += f", top-k {sampling.top_k}" if sampling.temperature and sampling.top_k else ""
-    how += f", top-p {sampling.top_p:g}" if sampling.temperature and sampling.top_p < 1 else ""
-    how += f", repetition penalty {sampling.repetition_penalty:g}" if sampling.repetition_penalty != 1 else ""
     return (
         f"audit of {findings.of}: target {findings.target}, drafter {findings.drafter}, gamma {findings.gamma}, "
-        f"rule {findings.rule}, {findings.dtype}, {how}"
+        f"rule {findings.rule}, {findings.dtype}, {how_sampled(findings.sampling)}"
     )
 
 

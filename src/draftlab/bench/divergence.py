@@ -55,11 +55,11 @@ class Examiner:
         kind: Kind = "real"  # a text that just ended, too
         if base is not None and arm is not None and ours is not None and theirs is not None:
             margin = float(base[ours] - base[theirs])
-            rounding = _largest(base - arm)
+            rounding = largest(base - arm)
             margin_float32 = self._margin_in_float32([*prompt, *plain.tokens[:at]], ours, theirs)
             chose_so = int(base.argmax()) == ours and int(arm.argmax()) == theirs
             # A fault may replay faithfully: a difference beyond what rounding can do is one, too.
-            ceiling = MOST_STEPS * self.eps * max(_largest(base), _largest(arm))
+            ceiling = MOST_STEPS * self.eps * max(largest(base), largest(arm))
             if chose_so and max(rounding, abs(margin_float32 or 0.0)) <= ceiling:
                 kind = "tie" if margin <= rounding else "rounding"
         return Divergence(
@@ -99,7 +99,7 @@ class Examiner:
         return None
 
 
-def _largest(scores: Tensor) -> float:
+def largest(scores: Tensor) -> float:
     """The largest finite absolute value."""
     return float(scores.nan_to_num(0.0, 0.0, 0.0).abs().max())
 

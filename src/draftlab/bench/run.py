@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from time import time_ns
 
@@ -131,28 +132,14 @@ def _open(bench: PreparedBench, folder: Path) -> Store:
 def _decode(bench: PreparedBench, task: Task) -> Trace:
     seed = derive_seed(bench.seed, task.prompt.record.id, task.repetition)  # the same for every arm
     arm, prompt_id, repetition = task.key
-    started_ns = time_ns()
+    trace = partial(Trace, arm=arm, prompt_id=prompt_id, repetition=repetition, seed=seed, started_ns=time_ns())
     try:
         recording = task.arm.decode(task.prompt.tokens, task.prompt.record.max_new_tokens, seed)
         text = bench.text_of(recording.tokens)
     except Exception as error:  # a failed decode must not take the others with it
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Trace(
-            arm=arm,
-            prompt_id=prompt_id,
-            repetition=repetition,
-            seed=seed,
-            status="failed",
-            error=reason,
-            started_ns=started_ns,
-        )
-    return Trace(
-        arm=arm,
-        prompt_id=prompt_id,
-        repetition=repetition,
-        seed=seed,
+        return trace(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
+    return trace(
         status="ok",
-        started_ns=started_ns,
         stop=recording.stop,
         tokens=recording.tokens,
         text=text,

@@ -17,9 +17,9 @@ from draftlab.doctor.vocabulary import check_vocabularies
 from draftlab.drafters.reference import DrafterReference, parse_drafter
 from draftlab.engines.placement import choose_device
 from draftlab.errors import DraftlabError
-from draftlab.models import LoadOptions, resolve
+from draftlab.models import resolve
 from draftlab.spec import Experiment
-from draftlab.workbench import Report, Workbench
+from draftlab.workbench import Report, Workbench, load_options
 
 _USUAL_CONTEXT = 2048
 _SCATTERED = 0.25
@@ -42,13 +42,7 @@ def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None
     choose_device(experiment.device)  # refused before files are read
     if wishes.write_padded is not None and experiment.dtype != "auto":
         raise DraftlabError("a padded copy keeps the drafter's own dtype", "Leave out --dtype, or --write-padded.")
-    options = LoadOptions(
-        dtype=experiment.dtype,
-        device=experiment.device,
-        trust_remote_code=experiment.trust_remote_code,
-        allow_pickle=experiment.allow_pickle,
-        say=say,
-    )
+    options = load_options(experiment, say)
     target = read_facts(resolve(experiment.target), options)
     drafter = read_facts(resolve(reference.argument or ""), options) if reference.name == "model" else None
     context = wishes.context or min(_USUAL_CONTEXT, target.context_length or _USUAL_CONTEXT)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from draftlab.doctor.findings import Check, Diagnosis, Elsewhere, Forecast, Padded, Timing
 from draftlab.report.printable import printable
+from draftlab.report.terminal import open_console
 
 _STYLE = {"ok": "green", "note": "yellow", "problem": "bold red"}
 _STYLE |= {"works": "green", "limited": "yellow", "refuses": "red", "not known": "dim"}
@@ -15,9 +15,7 @@ _STYLE |= {"works": "green", "limited": "yellow", "refuses": "red", "not known":
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
     """Print what was found, the verdict last. All text of models and files is made harmless."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, 100))
+    console = open_console()
     console.print(Text(printable(f"doctor: target {diagnosis.target}, drafter {diagnosis.drafter}")))
     console.print()
     console.print(_checks(diagnosis.checks))
@@ -42,11 +40,17 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     console.print(Text(printable(f"verdict: {diagnosis.verdict}"), style=style))
 
 
-def _checks(checks: tuple[Check, ...]) -> Table:
+def _three_columns() -> Table:
+    """How it is, of what, and all there is to say."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()
+    return table
+
+
+def _checks(checks: tuple[Check, ...]) -> Table:
+    table = _three_columns()
     for check in checks:
         text = Text(printable(check.found))
         if check.remedy:
@@ -56,10 +60,7 @@ def _checks(checks: tuple[Check, ...]) -> Table:
 
 
 def _elsewhere(lines: tuple[Elsewhere, ...]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column()
+    table = _three_columns()
     for line in lines:
         text = Text(line.what)
         text.append(f" [{line.source}]", style="dim")

@@ -17,6 +17,7 @@ from draftlab.metrics import (
     draft_utilization,
     tokens_per_s,
 )
+from draftlab.pairs import time_per_token
 from draftlab.records import SCHEMA_VERSION, Arm, Trace
 from draftlab.report.comparable import differences, notes, shared_prompts
 from draftlab.report.measure import ArmReport, is_complete, measure_arm
@@ -156,7 +157,8 @@ def _against(reference: Run, other: Run) -> list[ArmComparison]:
     found = []
     for arms in pairs:
         both = _shared(reference, other, arms)
-        found += [_compare_arm(both, arms, category) for category in categories(both[0].manifest)]
+        floors = noise_floor(both[0]), noise_floor(both[1])
+        found += [_compare_arm(both, arms, floors, category) for category in categories(both[0].manifest)]
     return found
 
 
@@ -172,11 +174,12 @@ def _shared(reference: Run, other: Run, arms: tuple[Arm, Arm]) -> tuple[Run, Run
     wanted = done[0] & done[1]
 
     def reduced(run: Run, arm: Arm) -> Run:
+        ids = {run.baseline.id, arm.id, *(control.id for control in run.arms("control"))}
         kept = [
             trace
             for trace in run.traces
             if trace.prompt_id in place
-            and trace.arm in (run.baseline.id, arm.id, *(control.id for control in run.arms("control")))
+            and trace.arm in ids
             and (trace.status == "failed" or (trace.prompt_id, trace.repetition) in wanted)
         ]
         kept.sort(key=lambda trace: (place[trace.prompt_id], trace.repetition))
@@ -185,13 +188,15 @@ def _shared(reference: Run, other: Run, arms: tuple[Arm, Arm]) -> tuple[Run, Run
     return reduced(*runs[0]), reduced(*runs[1])
 
 
-def _compare_arm(both: tuple[Run, Run], arms: tuple[Arm, Arm], category: str) -> ArmComparison:
+def _compare_arm(
+    both: tuple[Run, Run], arms: tuple[Arm, Arm], floors: tuple[Estimate | None, Estimate | None], category: str
+) -> ArmComparison:
     reference, other = (run.pairs(arm, category) for run, arm in zip(both, arms, strict=True))
     plain = reference.base(), other.base()
     drafted = reference.arm(), other.arm()
     speedup_ratio = ratio_of_products(
-        (_time(plain[1]), _time(drafted[0])),
-        (_time(drafted[1]), _time(plain[0])),
+        (time_per_token(plain[1]), time_per_token(drafted[0])),
+        (time_per_token(drafted[1]), time_per_token(plain[0])),
     )
     baseline_texts = _same_texts(both, (both[0].baseline, both[1].baseline), category)
     arm_texts = _same_texts(both, arms, category)
@@ -200,8 +205,8 @@ def _compare_arm(both: tuple[Run, Run], arms: tuple[Arm, Arm], category: str) ->
         category=category,
         verdict=_verdict(speedup_ratio),
         num_prompts=len(other.by_prompt),
-        arm=measure_arm(arms[1], category, both[1], noise_floor(both[1])),
-        reference=measure_arm(arms[0], category, both[0], noise_floor(both[0])),
+        arm=measure_arm(arms[1], category, both[1], floors[1]),
+        reference=measure_arm(arms[0], category, both[0], floors[0]),
         walltime_speedup_ratio=speedup_ratio,
         tokens_per_s_ratio=ratio_of_ratios(_sums(tokens_per_s, drafted[1]), _sums(tokens_per_s, drafted[0])),
         baseline_tokens_per_s_ratio=ratio_of_ratios(_sums(tokens_per_s, plain[1]), _sums(tokens_per_s, plain[0])),
@@ -223,11 +228,6 @@ def _verdict(ratio: Estimate) -> Verdict:
 
 def _sums(ratio: Ratio, counts: Sequence[Counts]) -> Sums:
     return [ratio.above(c) for c in counts], [ratio.below(c) for c in counts]
-
-
-def _time(counts: Sequence[Counts]) -> Sums:
-    """Decode time over tokens."""
-    return [c.decode_ns for c in counts], [c.tokens for c in counts]
 
 
 def _difference(ratio: Ratio, drafted: tuple[Sequence[Counts], Sequence[Counts]]) -> Estimate:

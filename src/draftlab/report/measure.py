@@ -135,7 +135,7 @@ def measure(store: Store) -> Report:
     return Report(
         run=run.folder,
         target=str(run.manifest.target["source"]),
-        complete=is_complete(run),
+        complete=_is_complete(run, precision),
         exact_rows=run.manifest.target.get("fixed_rows"),
         baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed([*base, *again])),
         native=_measure_native(Pairs.match(base, native), run, _num_failed(native)) if native else None,
@@ -153,8 +153,11 @@ def measure(store: Store) -> Report:
 
 def is_complete(run: Run) -> bool:
     """Whether every planned decode has a trace, those of a further round that was begun included."""
-    precision = _precision(run)
-    return _has_whole_rounds(run) and (precision is None or precision.end is not None)
+    return _is_complete(run, _precision(run))
+
+
+def _is_complete(run: Run, precision: PrecisionReport | None) -> bool:
+    return _has_whole_rounds(run) if precision is None else precision.end is not None
 
 
 def _has_whole_rounds(run: Run) -> bool:

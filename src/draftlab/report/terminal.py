@@ -13,6 +13,7 @@ from draftlab.records import RunManifest, Trace
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
+from draftlab.spec import Sampling
 from draftlab.stats import MIN_PROMPTS, Estimate
 from draftlab.store import Store
 
@@ -46,18 +47,22 @@ def open_console() -> Console:
 
 def what_was_decoded(manifest: RunManifest, repetitions: int | None = None) -> str:
     """The target, how it was sampled, and the prompts, in one line; `repetitions` where other than planned."""
-    sampling = manifest.sampling
+    target = manifest.target
+    return (
+        f"{target['source']}, {target['dtype']} on {target['device']}, {how_sampled(manifest.sampling)}; "
+        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, "
+        f"repetitions: {repetitions or manifest.repetitions}"
+    )
+
+
+def how_sampled(sampling: Sampling) -> str:
+    """The settings that do something, in words."""
     how = "greedy" if sampling.temperature == 0.0 else f"temperature {sampling.temperature:g}"
     extras = [f"top-k {sampling.top_k}"] if sampling.temperature and sampling.top_k else []
     extras += [f"top-p {sampling.top_p:g}"] if sampling.temperature and sampling.top_p < 1 else []
     extras += [f"min-p {sampling.min_p:g}"] if sampling.temperature and sampling.min_p else []
     extras += [f"repetition penalty {sampling.repetition_penalty:g}"] if sampling.repetition_penalty != 1 else []
-    target = manifest.target
-    return (
-        f"{target['source']}, {target['dtype']} on {target['device']}, {', '.join([how, *extras])}; "
-        f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, "
-        f"repetitions: {repetitions or manifest.repetitions}"
-    )
+    return ", ".join([how, *extras])
 
 
 def _heading(manifest: RunManifest, report: Report) -> Text:
