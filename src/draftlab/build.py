@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from draftlab.chance import make_chance
 from draftlab.decoding import room_after
 from draftlab.engines.capabilities import GeneratesNatively
 from draftlab.errors import DraftlabError
+from draftlab.events import Event
 from draftlab.records import Arm, Goal, PromptRecord
 from draftlab.sampling import Warper
 from draftlab.spec import Experiment
@@ -34,8 +36,9 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
     suites = load_suites(experiment.suites, experiment.limit)
     goal = _goal(experiment, sum(len(suite.prompts) for suite in suites))
     bench = Workbench.open(experiment, say)
-    prompts = [_prepare_prompt(bench, suite, prompt) for suite in suites for prompt in suite.prompts]
     clock = WallClock(bench.target.synchronize)
+    prompts = [_prepare_prompt(bench, suite, prompt) for suite in suites for prompt in suite.prompts]
+    ids = [prompt.record.id for prompt in prompts]
     return PreparedBench(
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
         arms=_prepare_arms(bench, clock, len(prompts)),
@@ -50,10 +53,20 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
         target=_describe(bench.target),
         drafters={name: _describe(model) for name, model in bench.drafter_models.items()},
         text_of=bench.target.tokenizer.decode,
+        bytes_of=bench.target.tokenizer.bytes_of,
+        clock=clock,
         # Sampled texts of one law may differ, and the texts of a lossy rule have to.
         examiner=_examiner(bench) if bench.sampling.temperature == 0.0 and bench.rule.lossless else None,
+        phase_prompts=_spread(ids, experiment.phases),
+        detail_prompts=ids if experiment.detail == "tokens" else (),
         goal=goal,
     )
+
+
+def _spread(ids: Sequence[str], most: int) -> list[str]:
+    """At most so many of `ids`, from all parts of the list."""
+    num = min(most, len(ids))
+    return [ids[i * len(ids) // num] for i in range(num)]
 
 
 def _goal(experiment: Experiment, num_prompts: int) -> Goal | None:
@@ -110,7 +123,7 @@ def _prepare_arms(bench: Workbench, clock: WallClock, num_prompts: int) -> list[
 
 def _again(baseline: PreparedArm, **changes: Any) -> PreparedArm:
     """The same decoding under another name: what differs is noise."""
-    return PreparedArm(baseline.arm.model_copy(update=changes), baseline.decode)
+    return replace(baseline, arm=baseline.arm.model_copy(update=changes))
 
 
 def _decoding_arm(
@@ -129,11 +142,13 @@ def _decoding_arm(
         coupled=rule.coupled,
     )
 
-    def decode(prompt: Sequence[int], max_new_tokens: int, seed: int) -> Recording:
-        chance = make_chance(seed, rule.coupled)
-        return record(decoder.decode(prompt, max_new_tokens=max_new_tokens, chance=chance), clock)
+    def events(prompt: Sequence[int], max_new_tokens: int, seed: int) -> Iterator[Event]:
+        return decoder.decode(prompt, max_new_tokens=max_new_tokens, chance=make_chance(seed, rule.coupled))
 
-    return PreparedArm(arm, decode)
+    def decode(prompt: Sequence[int], max_new_tokens: int, seed: int) -> Recording:
+        return record(events(prompt, max_new_tokens, seed), clock)
+
+    return PreparedArm(arm, decode, events)
 
 
 def _native_arm(bench: Workbench, model: GeneratesNatively, clock: WallClock) -> PreparedArm:

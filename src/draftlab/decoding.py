@@ -13,7 +13,7 @@ from itertools import count
 from draftlab.errors import ContractError, DraftlabError
 from draftlab.events import Committed, Drafted, Event, Finished, Prefilled, Scored, Started
 from draftlab.stopping import Stopping
-from draftlab.types import Chance, Drafter, LanguageModel, Round, StopReason, VerificationRule, Warp
+from draftlab.types import Chance, Drafter, DraftLength, LanguageModel, Round, StopReason, VerificationRule, Warp
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Decoder:
     drafter: Drafter
     rule: VerificationRule
     warp: Warp  # the target's logits -> p
-    gamma: int
+    draft_length: DraftLength
     stopping: Stopping
 
     def decode(self, prompt: Sequence[int], *, max_new_tokens: int, chance: Chance) -> Iterator[Event]:
@@ -33,6 +33,7 @@ class Decoder:
         yield Started(prompt)
         self.target.reset(len(prompt) + room)
         self.drafter.begin(prompt)
+        self.draft_length.begin()
         # The last token is always pending, so that the first round is a round like any other.
         if len(prompt) > 1:
             self.target.forward(prompt[:-1], num_rows=1)
@@ -41,13 +42,13 @@ class Decoder:
         for index in count():
             rng = chance.round(index, len(tokens))
             # One place is kept for the target's own token: a length limit never truncates a block.
-            draft = self.drafter.propose(tokens, min(self.gamma, room - 1), rng)
+            draft = self.drafter.propose(tokens, min(self.draft_length.limit(), room - 1), rng)
             if draft.parents is not None:
                 raise ContractError("a tree was drafted, and this loop decodes chains")
             yield Drafted(draft)
             logits = self.target.forward([tokens[-1], *draft.tokens])
             p = self.warp(logits, tokens, draft.tokens)
-            yield Scored(p)
+            yield Scored(p, logits)
             verdict = self.rule.verify(draft, p, rng)
             block = [*(draft.tokens[i] for i in verdict.accepted), verdict.next_token]
             kept, stop = self.stopping.cut(tokens[len(prompt) :], block)
@@ -56,6 +57,7 @@ class Decoder:
             self.target.rollback(len(tokens) - 1)
             outcome = Round(len(draft.tokens), len(verdict.accepted), tuple(kept))
             self.drafter.observe(outcome)
+            self.draft_length.observe(outcome)
             yield Committed(outcome)
             if stop or not room:
                 yield Finished(stop or end)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from draftlab.types import Distributions, Draft, Round, StopReason
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Scored:
     """The target has run over the pending token and the draft; `p` has a row for each."""
 
     p: Distributions
+    logits: Tensor
+    """[len(draft) + 1, vocab], before warping."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ SCHEMA_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 
 TraceKey = tuple[str, str, int]
+WatchKey = tuple[str, str]
 
 
 class _Record(BaseModel):
@@ -77,6 +78,77 @@ class Divergence(_Record):
     def key(self) -> TraceKey:
         """Of the trace that diverged."""
         return (self.arm, self.prompt_id, self.repetition)
+
+
+class Phases(_Record):
+    """The times within the rounds of one decode, which waited for the device at every event.
+
+    Such a decode is slower than one that nobody watches: cost ratios come from it, never a speed-up.
+    """
+
+    arm: str
+    prompt_id: str
+    prompt_tokens: int = 0
+    rounds: Rounds = Rounds()
+    draft_ns: tuple[int, ...] = ()
+    """Per round: the drafter's proposal."""
+    target_ns: tuple[int, ...] = ()
+    """The target's pass over drafted + 1 rows, with warping."""
+    rest_ns: tuple[int, ...] = ()
+    """Verdict, commit and rollback."""
+    error: str | None = None
+
+    @property
+    def key(self) -> WatchKey:
+        """What makes this record the only one of its kind in a run."""
+        return (self.arm, self.prompt_id)
+
+
+class WatchedRound(_Record):
+    """One round, token by token. Probabilities and entropies (in nats) are those before warping, at temperature 1."""
+
+    drafted: tuple[int, ...] = ()
+    accepted: int = 0
+    """As the rule said: so many of the first drafted tokens."""
+    emitted: tuple[int, ...] = ()
+    """As kept; the target's own token is the last, unless a stop cut it off."""
+    p: tuple[float, ...] = ()
+    """The target's probability of each drafted token."""
+    q: tuple[float, ...] | None = None
+    """The drafter's probability of each drafted token; None where it has none."""
+    entropy: tuple[float, ...] = ()
+    """Of the target's row at each drafted token, and at the token after them."""
+    overlap: tuple[float, ...] = ()
+    """The sum of min(p, q) after warping at each drafted token: the acceptance to expect."""
+    own_p: float = 0.0
+    """The target's probability of its own token, the correction or bonus."""
+
+
+class Detail(_Record):
+    """One decode, token by token; it is not timed."""
+
+    arm: str
+    prompt_id: str
+    prompt_tokens: tuple[int, ...] = ()
+    rounds: tuple[WatchedRound, ...] = ()
+    error: str | None = None
+
+    @property
+    def key(self) -> WatchKey:
+        """What makes this record the only one of its kind in a run."""
+        return (self.arm, self.prompt_id)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The new tokens."""
+        return tuple(token for watched in self.rounds for token in watched.emitted)
+
+
+class TokenBytes(_Record):
+    """What a token adds to a text, in hexadecimal; a character may be spread over several tokens."""
+
+    id: int
+    hex: str
 
 
 class Arm(_Record):
@@ -176,6 +248,10 @@ class RunManifest(_Record):
     drafters: dict[str, dict[str, Any]]
     environment: dict[str, Any]
     warm_up: WarmUp | None = None
+    phase_prompts: tuple[str, ...] = ()
+    """Prompts that every arm decodes once more with a look at the clock at each event; `phases.jsonl`."""
+    detail_prompts: tuple[str, ...] = ()
+    """Prompts that every drafted arm decodes once more for a record of each token; `details.jsonl`."""
     goal: Goal | None = None
     """Where it is set, `repetitions` is how many there are at least."""
 
@@ -184,6 +260,16 @@ class RunManifest(_Record):
     def settings(self) -> dict[str, Any]:
         """The spec under which this draftlab does what the run's own did: the first had no second baseline."""
         return {"control": False, **self.experiment} if self.schema_version < 2 else dict(self.experiment)
+
+    def expected_phases(self) -> list[WatchKey]:
+        """The key of every `Phases` that the complete run has; all arms of a prompt follow one another."""
+        arms = [arm.id for arm in self.arms if arm.role in ("baseline", "drafted")]
+        return [(arm, prompt) for prompt in self.phase_prompts for arm in arms]
+
+    def expected_details(self) -> list[WatchKey]:
+        """The key of every `Detail` that the complete run has."""
+        arms = [arm.id for arm in self.arms if arm.role == "drafted"]
+        return [(arm, prompt) for prompt in self.detail_prompts for arm in arms]
 
     def expected_keys(self, repetitions: int | None = None) -> set[TraceKey]:
         """The key of every trace that the complete run has, with this many repetitions or those planned."""

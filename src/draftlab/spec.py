@@ -53,6 +53,10 @@ class Experiment(BaseModel):
     """Repeat until the widest interval of a speed-up is this narrow to each side, as a share: 0.02 or "2%"."""
     budget: float | None = Field(default=None, gt=0.0)
     """The most minutes of decoding that `until` may take."""
+    phases: int = Field(default=4, ge=0)
+    """So many prompts are decoded once more with a look at the clock at each event: what a draft and a pass cost."""
+    detail: Literal["none", "tokens"] = "none"
+    """tokens: decode every prompt once more, untimed, and record each token with its probabilities."""
     limit: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
     exact: bool = False

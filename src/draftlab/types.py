@@ -75,6 +75,8 @@ class Draft:
     tokens: Sequence[int]
     q: Distributions | None = None
     """Row i is what tokens[i] was really DRAWN from, after warping. None: the drafter is deterministic."""
+    logits: Sequence[Tensor] | None = None
+    """The drafter's raw logits [vocab] of each token, where it has any: for who watches; no rule reads them."""
     parents: Sequence[int] | None = None
     """parents[i] is the index of the token before tokens[i], -1 at the root. None: a chain."""
 
@@ -173,6 +175,10 @@ class Tokenizer(Protocol):
 
     def special_ids(self) -> set[int]: ...
 
+    def bytes_of(self, token: int) -> bytes:
+        """What a token adds to a text; a character may be spread over several tokens."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -228,6 +234,27 @@ class Drafter(Protocol):
 
     def observe(self, outcome: Round) -> None:
         """How the round of the last draft ended."""
+        ...
+
+
+class DraftLength(Protocol):
+    """Decides how many tokens a round may draft, before its verdict is known; so no choice can change the law."""
+
+    @property
+    def most(self) -> int:
+        """The most that it ever allows."""
+        ...
+
+    def begin(self) -> None:
+        """A new text starts."""
+        ...
+
+    def limit(self) -> int:
+        """The most tokens that the next round may draft."""
+        ...
+
+    def observe(self, outcome: Round) -> None:
+        """How a round ended."""
         ...
 
 

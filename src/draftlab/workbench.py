@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters.reference import build_drafter, parse_drafter
 from draftlab.engines import ENGINES
 from draftlab.errors import DraftlabError
@@ -19,7 +20,7 @@ from draftlab.sampling import Warper
 from draftlab.spec import Experiment, Sampling
 from draftlab.stopping import Stopping
 from draftlab.suites import Prompt
-from draftlab.types import Compression, Drafter, DrafterContext, LoadedModel, VerificationRule
+from draftlab.types import Compression, Drafter, DrafterContext, DraftLength, LoadedModel, VerificationRule
 
 DEFAULT_NEW_TOKENS = 128
 Report = Callable[[str], None]
@@ -64,10 +65,11 @@ class Workbench:
         rule: VerificationRule = RULES.load(self.experiment.rule)()
         return rule
 
-    def decoder(self, drafter: Drafter, gamma: int) -> Decoder:
-        """A decoder of the target with `drafter`."""
+    def decoder(self, drafter: Drafter, length: int | DraftLength) -> Decoder:
+        """A decoder of the target with `drafter`, which drafts always as many tokens or as a policy says."""
         warp = Warper(self.sampling, self.target.model.name)
-        return Decoder(self.target.model, drafter, self.rule, warp, gamma, self.stopping)
+        policy = Fixed(length) if isinstance(length, int) else length
+        return Decoder(self.target.model, drafter, self.rule, warp, policy, self.stopping)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Token ids; messages go through the chat template."""

@@ -6,6 +6,7 @@ import pytest
 
 from draftlab.chance import CoupledChance, PhiloxChance
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters import DRAFTERS
 from draftlab.drafters.model import ModelDrafter
 from draftlab.drafters.none import NoDrafter
@@ -25,7 +26,7 @@ SAMPLED = [name for name, sampling in SAMPLINGS.items() if sampling.temperature]
 
 
 def rounds(drafter: Drafter, sampling: Sampling, gamma: int, chance: Chance, size: int, length: int) -> list[Round]:
-    decoder = Decoder(ToyModel(size), drafter, CoupledRule(), Warper(sampling, "toy"), gamma, Stopping())
+    decoder = Decoder(ToyModel(size), drafter, CoupledRule(), Warper(sampling, "toy"), Fixed(gamma), Stopping())
     events = decoder.decode(PROMPT, max_new_tokens=length, chance=chance)
     return [event.outcome for event in events if isinstance(event, Committed)]
 
@@ -92,7 +93,12 @@ def test_noise_that_is_used_again_in_later_rounds_biases_nothing(
     settings = SAMPLINGS[sampling]
     subject = build(drafter, settings)
     decoder = Decoder(
-        ToyModel(3, scale=SCALE), subject, CoupledRule(), Warper(settings, "toy"), gamma, Stopping(frozenset({2}))
+        ToyModel(3, scale=SCALE),
+        subject,
+        CoupledRule(),
+        Warper(settings, "toy"),
+        Fixed(gamma),
+        Stopping(frozenset({2})),
     )
 
     def decode(chance: Chance) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters.reference import DrafterReference, build_drafter
 from draftlab.engines.toy import ToyModel, ToyTokenizer
 from draftlab.events import Committed
@@ -89,7 +90,9 @@ def decoder(
 ) -> Decoder:
     """A decoder on a fresh toy target."""
     target = ToyModel(widths.target, scale=SCALE)
-    return Decoder(target, drafter, RULES.load(rule)(), RememberingWarper(sampling, "toy"), gamma, Stopping(stop))
+    return Decoder(
+        target, drafter, RULES.load(rule)(), RememberingWarper(sampling, "toy"), Fixed(gamma), Stopping(stop)
+    )
 
 
 def oracle(

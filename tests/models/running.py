@@ -9,6 +9,7 @@ from torch import Tensor
 
 from draftlab.chance import PhiloxChance
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters.model import ModelDrafter
 from draftlab.engines.transformers import TransformersModel
 from draftlab.events import Committed, Finished
@@ -65,7 +66,7 @@ def decoder(
     sampling: Sampling = GREEDY,
     stop: frozenset[int] = frozenset(),
 ) -> Decoder:
-    return Decoder(target, drafter, RejectionRule(), Warper(sampling, target.name), gamma, Stopping(stop))
+    return Decoder(target, drafter, RejectionRule(), Warper(sampling, target.name), Fixed(gamma), Stopping(stop))
 
 
 def run(subject: Decoder, prompt: Sequence[int], max_new_tokens: int, seed: int = 0) -> Run:

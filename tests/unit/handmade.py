@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from draftlab.bench.clock import WallClock
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
 from draftlab.bench.recorder import Recording
 from draftlab.records import Arm, Goal, PromptRecord, Rounds, RunManifest, Trace
@@ -103,5 +104,7 @@ def bench(
         target={"source": "toy", "dtype": "float64", "device": "cpu"},
         drafters={},
         text_of=str,
+        bytes_of=lambda token: str(token).encode(),
+        clock=WallClock(lambda: None),
         goal=goal,
     )

@@ -32,6 +32,9 @@ class Spelling:
     def vocabulary(self) -> dict[int, str]:
         return dict(self._words)
 
+    def bytes_of(self, token: int) -> bytes:
+        return self._words[token].encode()
+
     def special_ids(self) -> set[int]:
         return set(self._special)
 

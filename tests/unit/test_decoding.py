@@ -8,6 +8,7 @@ import pytest
 
 from draftlab.chance import PhiloxChance
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters.model import ModelDrafter
 from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.none import NoDrafter
@@ -35,7 +36,7 @@ def decoder(
     context: int | None = None,
 ) -> Decoder:
     target = ToyModel(SIZE, context_length=context)
-    return Decoder(target, drafter, RejectionRule(), Warper(sampling, "toy"), gamma, stopping)
+    return Decoder(target, drafter, RejectionRule(), Warper(sampling, "toy"), Fixed(gamma), stopping)
 
 
 def model_drafter(sampling: Sampling = GREEDY, variation: float = 0.3, context: int | None = None) -> ModelDrafter:

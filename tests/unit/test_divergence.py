@@ -12,6 +12,7 @@ from draftlab.bench.divergence import Examiner
 from draftlab.bench.recorder import record
 from draftlab.chance import PhiloxChance
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters.model import ModelDrafter
 from draftlab.drafters.none import NoDrafter
 from draftlab.engines.toy import ToyModel
@@ -46,7 +47,7 @@ class Rounding(ToyModel):
 
 
 def decode(target: LanguageModel, drafter: Drafter, arm: str, num_tokens: int = 30) -> Trace:
-    decoder = Decoder(target, drafter, RejectionRule(), WARP, 4, Stopping())
+    decoder = Decoder(target, drafter, RejectionRule(), WARP, Fixed(4), Stopping())
     found = record(decoder.decode(PROMPT, max_new_tokens=num_tokens, chance=PhiloxChance(0)), WallClock(lambda: None))
     return Trace(
         arm=arm, prompt_id="p", repetition=0, seed=0, status="ok", tokens=found.tokens, rounds=found.rounds, decode_ns=1

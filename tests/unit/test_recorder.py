@@ -11,6 +11,7 @@ from draftlab.bench.clock import WallClock
 from draftlab.bench.recorder import record, record_native
 from draftlab.chance import PhiloxChance
 from draftlab.decoding import Decoder
+from draftlab.draft_length import Fixed
 from draftlab.drafters.ngram import NgramDrafter
 from draftlab.engines.toy import ToyModel
 from draftlab.events import Committed, Drafted, Event, Finished, Prefilled, Scored, Started
@@ -42,7 +43,7 @@ def decode(work: Work) -> Iterator[Event]:
     yield Prefilled()
     for outcome, took in ((Round(4, 2, (5, 6, 7)), 10), (Round(4, 4, (8, 9)), 20)):
         yield Drafted(Draft([0] * 4))
-        yield Scored([])
+        yield Scored([], None)
         work.time += took
         yield Committed(outcome)
     yield Finished("stop_token")
@@ -102,7 +103,7 @@ def test_the_wall_clock_waits_for_the_device_before_it_looks() -> None:
 def test_a_recorded_decode_adds_up(gamma: int) -> None:
     prompt = [1, 2, 3, 1, 2]
     warp = Warper(Sampling(temperature=0.7), "toy")
-    decoder = Decoder(ToyModel(4), NgramDrafter(), RejectionRule(), warp, gamma, Stopping())
+    decoder = Decoder(ToyModel(4), NgramDrafter(), RejectionRule(), warp, Fixed(gamma), Stopping())
     recording = record(decoder.decode(prompt, max_new_tokens=20, chance=PhiloxChance(1)), WallClock(lambda: None))
     rounds = recording.rounds
     assert sum(rounds.emitted) == len(recording.tokens) == 20

@@ -34,6 +34,8 @@ def make_manifest(bench: PreparedBench, warm_up: WarmUp | None = None) -> RunMan
         drafters={name: dict(facts) for name, facts in bench.drafters.items()},
         environment=describe_environment(),
         warm_up=warm_up,
+        phase_prompts=tuple(bench.phase_prompts),
+        detail_prompts=tuple(bench.detail_prompts),
         goal=bench.goal,
     )
 

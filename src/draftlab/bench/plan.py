@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from draftlab.bench.clock import WallClock
 from draftlab.bench.divergence import Examiner
 from draftlab.bench.recorder import Recording
+from draftlab.events import Event
 from draftlab.records import Arm, Goal, PromptRecord, TraceKey
 from draftlab.spec import Sampling
 
@@ -24,10 +26,12 @@ class PreparedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class PreparedArm:
-    """An arm that can run: (prompt, most new tokens, seed) -> what came of it."""
+    """An arm that can run: (prompt, most new tokens, seed) -> what came of it, or what happens in it."""
 
     arm: Arm
     decode: Callable[[Sequence[int], int, int], Recording]
+    events: Callable[[Sequence[int], int, int], Iterator[Event]] | None = None
+    """None where it is not our loop that decodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,12 @@ class PreparedBench:
     target: Mapping[str, Any]
     drafters: Mapping[str, Mapping[str, Any]]
     text_of: Callable[[Sequence[int]], str]
+    bytes_of: Callable[[int], bytes]
+    clock: WallClock
     examiner: Examiner | None = None
     """Says why greedy texts differ; None where they may."""
+    phase_prompts: Sequence[str] = ()
+    detail_prompts: Sequence[str] = ()
     goal: Goal | None = None
     """How well the speed-ups have to be known; None: `repetitions` and no more."""
 

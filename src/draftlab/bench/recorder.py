@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from draftlab.bench.clock import WallClock
-from draftlab.events import Committed, Event, Finished, Prefilled, Started
-from draftlab.records import Rounds
+from draftlab.events import Committed, Drafted, Event, Finished, Prefilled, Scored, Started
+from draftlab.records import Phases, Rounds
 from draftlab.types import Round, StopReason
 
 
@@ -43,11 +43,41 @@ def record(events: Iterator[Event], clock: WallClock) -> Recording:
         prefill_ns=prefilled - started,
         decode_ns=finished - prefilled,
         stop=reason,
-        rounds=Rounds(
-            drafted=tuple(outcome.num_drafted for outcome in outcomes),
-            accepted=tuple(outcome.num_accepted for outcome in outcomes),
-            emitted=tuple(len(outcome.emitted) for outcome in outcomes),
-        ),
+        rounds=_by_column(outcomes),
+    )
+
+
+def record_phases(events: Iterator[Event], clock: WallClock, arm: str, prompt_id: str) -> Phases:
+    """Listen to a decode and read the clock at every event, which waits for the device each time."""
+    outcomes: list[Round] = []
+    columns: dict[type[Event], list[int]] = {Drafted: [], Scored: [], Committed: []}
+    length = before = 0
+    for event in events:
+        now = clock.now_ns()
+        match event:
+            case Started(prompt):
+                length = len(prompt)
+            case Drafted() | Scored() | Committed():
+                columns[type(event)].append(now - before)
+        if isinstance(event, Committed):
+            outcomes.append(event.outcome)
+        before = clock.now_ns()  # what this listener does is nobody's time
+    return Phases(
+        arm=arm,
+        prompt_id=prompt_id,
+        prompt_tokens=length,
+        rounds=_by_column(outcomes),
+        draft_ns=tuple(columns[Drafted]),
+        target_ns=tuple(columns[Scored]),
+        rest_ns=tuple(columns[Committed]),
+    )
+
+
+def _by_column(outcomes: Sequence[Round]) -> Rounds:
+    return Rounds(
+        drafted=tuple(outcome.num_drafted for outcome in outcomes),
+        accepted=tuple(outcome.num_accepted for outcome in outcomes),
+        emitted=tuple(len(outcome.emitted) for outcome in outcomes),
     )
 
 

@@ -12,6 +12,7 @@ from draftlab.bench.machine import sample_machine
 from draftlab.bench.manifest import fingerprint, make_manifest
 from draftlab.bench.plan import PreparedBench, Task, plan
 from draftlab.bench.warm_up import warm_up
+from draftlab.bench.watch import num_to_watch, watch
 from draftlab.chance import derive_seed
 from draftlab.errors import DraftlabError
 from draftlab.precision import Progress, progress, rounds_begun
@@ -37,6 +38,12 @@ class Observer:
     def noticed(self, text: str) -> None:
         """Something that a person should know."""
 
+    def watches(self, num_tasks: int) -> None:
+        """What is timed is done; `num_tasks` decodes are watched now."""
+
+    def watched(self) -> None:
+        """Another of them is on disk."""
+
     def examines(self, trace: Trace) -> None:
         """`trace` left its baseline, and the reason is looked for."""
 
@@ -61,6 +68,9 @@ def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, obser
                     missing = _missing(bench, list(store.traces()), observer)
             finally:
                 writer.machine.append(sample_machine("end"))
+        if num := num_to_watch(store.manifest(), store):
+            observer.watches(num)
+            watch(bench, store, writer, observer)
         _examine(bench, store, writer, observer)
     return store
 

@@ -52,6 +52,14 @@ def bench(
     budget: Annotated[
         float | None, typer.Option(help="The most minutes of decoding for --until. [default: 30]", metavar="MINUTES")
     ] = None,
+    phases: Annotated[
+        int | None,
+        typer.Option(help="Prompts decoded once more with a look at the clock at each event. [default: 4]"),
+    ] = None,
+    detail: Annotated[
+        str | None,
+        typer.Option(help="tokens: decode once more and record every token with its probabilities. [default: none]"),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
     seed: options.Seed = None,
     exact: options.Exact = None,
@@ -75,7 +83,7 @@ def bench(
         target=target, drafters=drafter, suites=suite, gammas=gamma, rule=rule, max_new_tokens=max_new_tokens,
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty,
         stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, control=control, until=until,
-        budget=budget, limit=limit, seed=seed, exact=exact,
+        budget=budget, phases=phases, detail=detail, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     from draftlab.report.conditions import REPORT_METRICS, report_rows

@@ -77,6 +77,14 @@ class Progress(_Screen, Observer):
     def begins(self, task: Task) -> None:
         self._bar.update(self._row, description=printable(f"{task.prompt.record.id} · {task.arm.arm.id}"))
 
+    def watches(self, num_tasks: int) -> None:
+        self._num_tasks += num_tasks
+        self.say(f"{num_tasks} more, watched and not timed")
+        self._bar.update(self._row, total=self._num_tasks)
+
+    def watched(self) -> None:
+        self._one_more()
+
     def noticed(self, text: str) -> None:
         self.say(text)
 
@@ -84,6 +92,9 @@ class Progress(_Screen, Observer):
         self._bar.update(self._row, description=printable(f"{trace.prompt_id} · {trace.arm}: why it differs"))
 
     def ended(self, trace: Trace) -> None:
+        self._one_more()
+
+    def _one_more(self) -> None:
         self._num_done += 1
         self._bar.update(self._row, completed=self._num_done)
         tenth = max(1, self._num_tasks // 10)

@@ -34,15 +34,16 @@ class ModelDrafter:
 
     def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
         text = list(tokens)
-        rows = []
+        rows, scores = [], []
         for i in range(min(limit, self._room(tokens))):
             # All that the cache lacks: the pending token, and after a full acceptance the last drafted one as well.
             logits = self.model.forward(text[self.model.length :], num_rows=1)
             row = self.warp(logits, text, ())[0]
             text.append(rng.draw(row, "draft", i))
             rows.append(row)
+            scores.append(logits[0])
         self._committed = len(tokens)
-        return Draft(text[len(tokens) :], join(rows)) if rows else Draft(())
+        return Draft(text[len(tokens) :], join(rows), scores) if rows else Draft(())
 
     def observe(self, outcome: Round) -> None:
         # The cache never holds the last drafted token, nor anything after the first rejected one.

@@ -86,6 +86,9 @@ class ToyTokenizer:
     def vocabulary(self) -> dict[int, str]:
         return dict(enumerate(_ALPHABET))
 
+    def bytes_of(self, token: int) -> bytes:
+        return self.decode([token], raw=True).encode()
+
     def special_ids(self) -> set[int]:
         return {0}
 

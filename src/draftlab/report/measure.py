@@ -162,7 +162,7 @@ def _is_complete(run: Run, precision: PrecisionReport | None) -> bool:
 
 def _has_whole_rounds(run: Run) -> bool:
     repetitions = rounds_begun(run.traces, run.manifest.repetitions) if run.manifest.goal else None
-    return {trace.key for trace in run.traces} == run.manifest.expected_keys(repetitions)
+    return run.is_watched and {trace.key for trace in run.traces} == run.manifest.expected_keys(repetitions)
 
 
 def _precision(run: Run) -> PrecisionReport | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from draftlab.errors import DraftlabError
 from draftlab.pairs import Pairs
-from draftlab.records import Arm, Divergence, MachineSample, RunManifest, Trace, TraceKey
+from draftlab.records import Arm, Detail, Divergence, MachineSample, Phases, RunManifest, Trace, TraceKey
 from draftlab.store import Store
 
 
@@ -19,12 +19,24 @@ class Run:
     traces: list[Trace]
     examined: dict[TraceKey, Divergence]
     samples: list[MachineSample]
+    phases: list[Phases]
+    details: list[Detail]
+    token_bytes: dict[int, bytes]
 
     @classmethod
     def read(cls, store: Store) -> Run:
         """Read a run, finished or not."""
         examined = {divergence.key: divergence for divergence in store.divergences()}
-        return cls(str(store.folder), store.manifest(), list(store.traces()), examined, list(store.samples()))
+        return cls(
+            str(store.folder),
+            store.manifest(),
+            list(store.traces()),
+            examined,
+            list(store.samples()),
+            list(store.phases()),
+            list(store.details()),
+            {t.id: bytes.fromhex(t.hex) for t in store.token_bytes()},
+        )
 
     def arms(self, *roles: str) -> list[Arm]:
         """The arms of these roles."""
@@ -46,6 +58,13 @@ class Run:
     def pairs(self, arm: Arm, category: str = "all") -> Pairs:
         """The baseline's decodes beside those of an arm."""
         return Pairs.match(self.traces_of(self.baseline, category), self.traces_of(arm, category))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether every decode that was to be watched was."""
+        phases, details = ({record.key for record in records} for records in (self.phases, self.details))
+        manifest = self.manifest
+        return phases >= set(manifest.expected_phases()) and details >= set(manifest.expected_details())
 
     @property
     def is_greedy(self) -> bool:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from draftlab.errors import DraftlabError
-from draftlab.records import READABLE_VERSIONS, Divergence, MachineSample, RunManifest, Trace
+from draftlab.records import (
+    READABLE_VERSIONS,
+    Detail,
+    Divergence,
+    MachineSample,
+    Phases,
+    RunManifest,
+    TokenBytes,
+    Trace,
+)
 from draftlab.store.failures import explained, first_line
 from draftlab.store.lines import LineWriter, read_lines
 from draftlab.store.lock import exclusive
@@ -19,6 +28,9 @@ _MANIFEST = "manifest.json"
 _TRACES = "traces.jsonl"
 _DIVERGENCES = "divergences.jsonl"
 _MACHINE = "machine.jsonl"
+_PHASES = "phases.jsonl"
+_DETAILS = "details.jsonl"
+_TOKENS = "tokens.jsonl"
 
 
 class Store:
@@ -78,15 +90,25 @@ class Store:
         """What the machine was found to be doing, at the beginning and the end of each process."""
         return read_lines(self.folder / _MACHINE, MachineSample)
 
+    def phases(self) -> Iterator[Phases]:
+        """The times within rounds, of the decodes that were watched for them."""
+        return read_lines(self.folder / _PHASES, Phases)
+
+    def details(self) -> Iterator[Detail]:
+        """The decodes that were recorded token by token."""
+        return read_lines(self.folder / _DETAILS, Detail)
+
+    def token_bytes(self) -> Iterator[TokenBytes]:
+        """What each token of the details adds to a text."""
+        return read_lines(self.folder / _TOKENS, TokenBytes)
+
     @contextmanager
     def writer(self) -> Iterator[RunWriter]:
         """The right to add to the run; one process has it at a time."""
         with explained(self.folder), exclusive(self.folder / ".lock"):
-            traces = LineWriter(self.folder / _TRACES)
-            divergences = LineWriter(self.folder / _DIVERGENCES)
-            machine = LineWriter(self.folder / _MACHINE)
-            with closing(traces), closing(divergences), closing(machine):
-                yield RunWriter(traces, divergences, machine)
+            names = (_TRACES, _DIVERGENCES, _MACHINE, _PHASES, _DETAILS, _TOKENS)
+            with ExitStack() as files:
+                yield RunWriter(*(files.enter_context(closing(LineWriter(self.folder / name))) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,9 @@ class RunWriter:
     traces: LineWriter
     divergences: LineWriter
     machine: LineWriter
+    phases: LineWriter
+    details: LineWriter
+    token_bytes: LineWriter
 
 
 def _versions() -> str:

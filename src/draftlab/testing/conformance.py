@@ -9,6 +9,7 @@ import torch
 
 from draftlab.decoding import Decoder
 from draftlab.distributions import Dense, PointMasses
+from draftlab.draft_length import Fixed
 from draftlab.engines.toy import ToyModel, ToyTokenizer
 from draftlab.rules.rejection import RejectionRule
 from draftlab.sampling import Warper
@@ -132,7 +133,9 @@ class _Watched:
 
 
 def _decoder(drafter: Drafter, rule: VerificationRule, sampling: Sampling, gamma: int) -> Decoder:
-    return Decoder(ToyModel(_VOCAB, scale=_SCALE), drafter, rule, Warper(sampling, "toy"), gamma, Stopping(_STOP))
+    return Decoder(
+        ToyModel(_VOCAB, scale=_SCALE), drafter, rule, Warper(sampling, "toy"), Fixed(gamma), Stopping(_STOP)
+    )
 
 
 def _toy_context(sampling: Sampling) -> DrafterContext:
