@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from draftlab.bench.clock import WallClock
-from draftlab.bench.recorder import record, record_native
+from draftlab.bench.recorder import record, record_native, record_phases
 from draftlab.chance import PhiloxChance
 from draftlab.decoding import Decoder
 from draftlab.draft_length import Fixed
@@ -53,6 +53,25 @@ def test_prefill_and_decoding_are_timed_apart() -> None:
     work = Work()
     recording = record(decode(work), work)
     assert (recording.prefill_ns, recording.decode_ns) == (3, 30)
+
+
+def test_every_part_of_a_round_is_timed_apart() -> None:
+    work = Work()
+
+    def events() -> Iterator[Event]:
+        yield Started([1, 2])
+        work.time += 3
+        yield Prefilled()
+        for outcome, parts in ((Round(4, 2, (5, 6, 7)), (10, 200, 3)), (Round(4, 4, (8, 9)), (20, 100, 4))):
+            for event, took in zip((Drafted(Draft([0] * 4)), Scored([], None), Committed(outcome)), parts, strict=True):
+                work.time += took
+                yield event
+        yield Finished("stop_token")
+
+    phases = record_phases(events(), work, "arm", "prompt")
+    assert (phases.draft_ns, phases.target_ns, phases.rest_ns) == ((10, 20), (200, 100), (3, 4))
+    assert phases.rounds == Rounds(drafted=(4, 4), accepted=(2, 4), emitted=(3, 2))
+    assert (phases.arm, phases.prompt_id, phases.prompt_tokens) == ("arm", "prompt", 2)
 
 
 def test_the_clock_is_read_at_the_ends_only() -> None:
