@@ -33,6 +33,7 @@ def main() -> None:
             "max_new_tokens": asked.max_new_tokens,
             "repetitions": asked.repetitions,
             "ignore_eos": True,
+            "phases": 0,
         }
     )
     bench = prepare_bench(experiment, print)
