@@ -35,10 +35,10 @@ _LINES = {
     "docker": r"(FROM|RUN|COPY|ENV|WORKDIR|ENTRYPOINT|CMD|EXPOSE|USER|HEALTHCHECK) .*",
     "sql": r"(SELECT|CREATE|INSERT|UPDATE|DELETE|WITH|FROM|WHERE|JOIN|LEFT JOIN|GROUP BY|ORDER BY|DECLARE|BEGIN|END"
     r"|RETURN|ALTER|UNION)\b",
-    "bash": r"#!.*\bsh$|#!.*bash|set -\w|\w+\(\) \{$|(fi|done|esac)\b|.*; (then|do)$|(local|echo|printf|export) |.*\$\{",
+    "bash": r"#!.*sh$|set -\w|\w+\(\) \{$|(fi|done|esac)\b|.*; (then|do)$|(local|echo|printf|export) |.*\$\{",
     "haskell": r"module \w.* where$|import qualified |\w+ :: |.* <- |data \w+ =",
     "html": r"<!?/?[a-zA-Z][^>]*>|.*</\w+>$",
-    "yaml": r"(- )?[\w-]+:( [^{};()\n]*)?$",
+    "yaml": r"(- )?[\w-]+:( [^{}(),;\n]*)?$",
     "json": r"\"[^\"]*\": .*",
 }
 _KNOWN = {name: re.compile(rf"^[ \t]*({lines})", re.MULTILINE) for name, lines in _LINES.items()}
@@ -63,14 +63,15 @@ def is_code(prompt: PromptRecord) -> bool:
 def parts(text: str, *, code: bool) -> Iterator[Part]:
     """A text in its languages. What stands between fences (```) is code, whatever the text is.
 
-    `code` says that the rest is, too; where there are fences, it is not: programs have none.
+    `code` says that the rest is, too; where there are fences, it is not: programs have none. A program that meets a
+    bare fence ends there: a model closes what it believes to have opened, and goes on in prose.
     """
     fences = list(_FENCE.finditer(text))
     if not fences:
         yield Part(0, len(text), lexer_for(text) if code else None)
         return
     start = 0
-    inside: str | None = None
+    inside: str | None = "" if code and not fences[0][1] else None
     for fence in fences:
         yield _part(text, start, fence.start(), inside)
         yield Part(fence.start(), fence.end(), None)

@@ -39,11 +39,14 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (AnyLiteral, "literal"),
     (Token, "punctuation"),
 )
+# What a text was cut off in: a lexer sees a comment or a docstring only where it ends.
+_CLOSING = "*/\"\"\"'''"
 # 1,299.50 is one number, and "don't" one word: their pieces are a number's and a word's.
 _RUN = re.compile(r"(?P<number>\d(?:[\d.,]*\d)?(?!\w))|(?P<word>\w+(?:['’]\w+)*)")
 
 
-def token_classes(tokens: Sequence[bytes], *, code: bool) -> list[TokenClass]:
+@lru_cache(maxsize=1024)  # in greedy decoding all drafters of a run share a text, and `all` repeats every category
+def token_classes(tokens: tuple[bytes, ...], *, code: bool) -> tuple[TokenClass, ...]:
     """The class of each of the tokens that make up a text; a token without bytes is punctuation.
 
     `code` says that the text is a program where it has no fences.
@@ -58,7 +61,7 @@ def token_classes(tokens: Sequence[bytes], *, code: bool) -> list[TokenClass]:
         for _ in range(len(character.encode("utf-8", "surrogateescape")))
     ]
     ends = accumulate(map(len, tokens))
-    return [_first(of_bytes[end - len(token) : end]) for token, end in zip(tokens, ends, strict=True)]
+    return tuple(_first(of_bytes[end - len(token) : end]) for token, end in zip(tokens, ends, strict=True))
 
 
 def _first(classes: Sequence[tuple[TokenClass, bool]]) -> TokenClass:
@@ -67,19 +70,19 @@ def _first(classes: Sequence[tuple[TokenClass, bool]]) -> TokenClass:
     return next((found for found, is_space in classes if not is_space), "indentation")
 
 
-@lru_cache(maxsize=1024)  # in greedy decoding all drafters of a run share a text, and `all` repeats every category
-def _character_classes(text: str, code: bool) -> tuple[TokenClass, ...]:
+def _character_classes(text: str, code: bool) -> list[TokenClass]:
     found: list[TokenClass] = ["punctuation"] * len(text)
     for part in parts(text, code=code):
         piece = text[part.start : part.end]
         found[part.start : part.end] = _words(piece) if part.lexer is None else _lexed(piece, part.lexer)
-    return tuple(found)
+    return found
 
 
 def _lexed(text: str, lexer: Lexer) -> list[TokenClass]:
     """A program, character by character."""
     found: list[TokenClass] = ["punctuation"] * len(text)
-    for start, kind, value in lexer.get_tokens_unprocessed(text):
+    for start, kind, value in lexer.get_tokens_unprocessed(text + _CLOSING):
+        value = value[: max(0, len(text) - start)]
         name = next(name for family, name in _KINDS if kind in family)
         if name == _PROSE:
             found[start : start + len(value)] = _words(value)
