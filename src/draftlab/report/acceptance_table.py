@@ -112,8 +112,8 @@ def _subcategories(groups: Sequence[AcceptanceGroup]) -> Table:
 def _components(why: WhyReport) -> str:
     by = {"entropy": "entropy", "token_class": "token class"}[why.by]
     return (
-        f"{why.first} less {why.second}, by {by}: {figure(why.difference, '+.2f')} = "
-        f"{figure(why.mix, '+.2f')} other shares and {figure(why.within, '+.2f')} other rates"
+        f"{why.first} less {why.second}, by {by}: {figure(why.difference, '+z.2f')} = "
+        f"{figure(why.mix, '+z.2f')} other shares and {figure(why.within, '+z.2f')} other rates"
     )
 
 

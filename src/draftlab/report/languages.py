@@ -1,6 +1,6 @@
 """Which parts of a text are a program, and in which language, so that its tokens can be called by what they are.
 
-`pygments.lexers.guess_lexer` calls a third of our Python prompts Transact-SQL or MySQL; the lines below get them right.
+`pygments.lexers.guess_lexer` names the language of half of the prompts of `code`; the lines below know nearly all.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def _holds_zero(difference: Estimate) -> bool:
 
 
 def _part(part: Estimate, sign: int) -> str:
-    value = f"{sign * (part.value or 0.0):.2f}"
+    value = f"{sign * (part.value or 0.0):z.2f}"
     if part.low is None or part.high is None:
         return value
     low, high = sorted((sign * part.low, sign * part.high))
-    return f"{value} [{low:.2f}, {high:.2f}]"
+    return f"{value} [{low:z.2f}, {high:z.2f}]"
