@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,9 @@ draft_utilization = Ratio(lambda c: c.accepted, lambda c: c.drafted)
 block_efficiency = Ratio(lambda c: c.accepted + c.rounds, lambda c: c.rounds)
 """tau: the tokens that a target pass yields, the target's own included."""
 
+accepted_per_round = Ratio(lambda c: c.accepted, lambda c: c.rounds)
+"""Block efficiency without the target's own token."""
+
 tokens_per_s = Ratio(lambda c: c.tokens * 1e9, lambda c: c.decode_ns)
 """New tokens over decode time, prefill apart."""
 
@@ -85,19 +89,47 @@ tokens_per_s_with_prefill = Ratio(lambda c: c.tokens * 1e9, lambda c: c.decode_n
 """New tokens over all time; the only speed that an engine's own decoding tells."""
 
 
+@dataclass(frozen=True, slots=True)
+class PositionCounts:
+    """What became of one position of all drafts."""
+
+    drafted: int = 0
+    judged: int = 0
+    """Rounds that drafted it and accepted all before it."""
+    accepted: int = 0
+
+
+def by_position(traces: Iterable[Trace]) -> list[PositionCounts]:
+    """Entry i: of the drafted token i, over all rounds."""
+    rounds = [pair for trace in traces for pair in zip(trace.rounds.drafted, trace.rounds.accepted, strict=True)]
+    longest = max((drafted for drafted, _ in rounds), default=0)
+    return [
+        PositionCounts(
+            drafted=sum(d > i for d, _ in rounds),
+            judged=sum(d > i and a >= i for d, a in rounds),
+            accepted=sum(a > i for _, a in rounds),
+        )
+        for i in range(longest)
+    ]
+
+
 def acceptance_at(traces: Iterable[Trace]) -> list[float]:
     """Entry i: the rounds that accepted position i / the rounds that drafted it."""
-    drafted: list[int] = []
-    accepted: list[int] = []
+    return [counts.accepted / counts.drafted for counts in by_position(traces)]
+
+
+def by_place(traces: Iterable[Trace], edges: Sequence[int]) -> list[Counts]:
+    """Judged and accepted tokens by where they stand among the new ones: entry 0 before edges[0], and so on."""
+    judged, accepted = [0] * (len(edges) + 1), [0] * (len(edges) + 1)
     for trace in traces:
-        for d, a in zip(trace.rounds.drafted, trace.rounds.accepted, strict=True):
-            while len(drafted) < d:
-                drafted.append(0)
-                accepted.append(0)
-            for i in range(d):
-                drafted[i] += 1
-                accepted[i] += i < a
-    return [a / d for a, d in zip(accepted, drafted, strict=True)]
+        start = 0
+        for drafted, kept in zip(trace.rounds.drafted, trace.rounds.accepted, strict=True):
+            for i in range(kept + (kept < drafted)):
+                place = bisect_right(edges, start + i)
+                judged[place] += 1
+                accepted[place] += i < kept
+            start += kept + 1  # the target's own token too; only the last round may have been cut
+    return [Counts(judged=j, accepted=a) for j, a in zip(judged, accepted, strict=True)]
 
 
 def first_difference(left: Sequence[int], right: Sequence[int]) -> int | None:

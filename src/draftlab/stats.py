@@ -71,20 +71,47 @@ def difference_of_ratios(first: Sums, second: Sums) -> Estimate:
     return _bootstrap([*first, *second], lambda a, b, c, d: a / b - c / d)
 
 
-def _bootstrap(columns: Sequence[Sequence[float]], statistic: Callable[..., _Array]) -> Estimate:
-    """A statistic of column sums with its percentile interval; None where it is not defined."""
+def ratios_of_sums(pairs: Sequence[Sums]) -> list[Estimate]:
+    """sum(a) / sum(b) for each (a, b) of `pairs`, one entry per prompt; all of them from one set of resamples.
+
+    For groups that not every prompt has a share in: an interval needs enough prompts with anything below.
+    """
+
+    if not pairs:
+        return []
+
+    def statistics(*sums: _Array) -> list[_Array]:
+        return [above / below for above, below in zip(sums[::2], sums[1::2], strict=True)]
+
+    found = bootstrap([column for pair in pairs for column in pair], statistics)
+    enough = [sum(map(bool, below)) >= MIN_PROMPTS for _, below in pairs]
+    return [each if many else Estimate(each.value) for each, many in zip(found, enough, strict=True)]
+
+
+def bootstrap(
+    columns: Sequence[Sequence[float]], statistics: Callable[..., Sequence[_Array]], *, with_interval: bool = True
+) -> list[Estimate]:
+    """Statistics of column sums, one entry per prompt, with percentile intervals; None where one is not defined."""
     table = np.asarray(columns, dtype=float).T  # [prompts, columns]
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(*table.sum(axis=0)))
-        if not np.isfinite(value):
-            return Estimate(None)
-        if len(table) < MIN_PROMPTS:
-            return Estimate(value)
-        drawn = statistic(*(_resamples(len(table)) @ table).T)
+        values = [float(value) for value in statistics(*table.sum(axis=0))]
+        if len(table) < MIN_PROMPTS or not with_interval:
+            return [Estimate(value if np.isfinite(value) else None) for value in values]
+        drawn = statistics(*(_resamples(len(table)) @ table).T)
+    return [_percentiles(value, each) for value, each in zip(values, drawn, strict=True)]
+
+
+def _percentiles(value: float, drawn: _Array) -> Estimate:
+    if not np.isfinite(value):
+        return Estimate(None)
     drawn = drawn[np.isfinite(drawn)]  # a resample may happen to hold no judged token at all
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Estimate(value, float(low), float(high))
+
+
+def _bootstrap(columns: Sequence[Sequence[float]], statistic: Callable[..., _Array]) -> Estimate:
+    return bootstrap(columns, lambda *sums: [statistic(*sums)])[0]
 
 
 @lru_cache(maxsize=8)  # a run has few categories, and each its own number of prompts

@@ -15,15 +15,15 @@ from tests.unit.handmade import BASELINE, DRAFTED, NATIVE, manifest, trace
 ESTIMATE = {"value", "low", "high"}
 FIGURES = {
     "walltime_speedup", "tokens_per_s", "baseline_tokens_per_s", "acceptance_rate", "draft_utilization",
-    "block_efficiency",
+    "block_efficiency", "accepted_per_round",
 }  # fmt: skip
 ARM = FIGURES | {
     "drafter", "gamma", "rule", "category", "num_prompts", "num_failed", "acceptance_at", "identical", "compared",
-    "divergences", "lossless", "within_noise",
+    "divergences", "lossless", "within_noise", "positions", "acceptance_by",
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",
-    "machine", "precision",
+    "machine", "precision", "why",
 }  # fmt: skip
 
 

@@ -8,9 +8,13 @@ from hypothesis import strategies as st
 
 from draftlab.metrics import (
     Counts,
+    PositionCounts,
     acceptance_at,
     acceptance_rate,
+    accepted_per_round,
     block_efficiency,
+    by_place,
+    by_position,
     count,
     draft_utilization,
     first_difference,
@@ -137,3 +141,21 @@ def test_texts_agree_before_their_first_difference_and_not_at_it(left: list[int]
     else:
         assert left[:at] == right[:at]
         assert left[at : at + 1] != right[at : at + 1]
+
+
+def test_the_counts_of_a_position() -> None:
+    decode = trace(DRAFTED, "a", drafted=[2, 1, 2], accepted=[1, 0, 0])
+    assert by_position([decode]) == [PositionCounts(3, 3, 1), PositionCounts(2, 1, 0)]
+    assert by_position([]) == []
+
+
+def test_judged_tokens_by_where_they_stand() -> None:
+    # Rounds at 0, 2 and 3: judged are 0, 1 (rejected); 2 (rejected); 3, 4.
+    decode = trace(DRAFTED, "a", drafted=[3, 1, 2], accepted=[1, 0, 2])
+    found = by_place([decode, decode], [1, 3])
+    assert [(c.judged, c.accepted) for c in found] == [(2, 2), (4, 0), (4, 4)]
+
+
+def test_accepted_per_round_is_block_efficiency_without_the_targets_own_token() -> None:
+    assert accepted_per_round(count([WORKED])) == 5 / 4
+    assert accepted_per_round(Counts()) is None

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draftlab import stats
-from draftlab.stats import Estimate, difference_of_ratios, ratio_of_products, ratio_of_ratios, ratio_of_sums
+from draftlab.stats import (
+    Estimate,
+    difference_of_ratios,
+    ratio_of_products,
+    ratio_of_ratios,
+    ratio_of_sums,
+    ratios_of_sums,
+)
 
 AMOUNTS = st.integers(1, 1000)
 PROMPTS = st.lists(st.tuples(AMOUNTS, AMOUNTS), min_size=6, max_size=9)
@@ -155,3 +162,15 @@ def test_the_same_numbers_give_the_same_interval_every_time() -> None:
     first = ratio_of_sums(above, below)
     stats._resamples.cache_clear()
     assert ratio_of_sums(above, below) == first
+
+
+def test_many_ratios_at_once_are_those_one_by_one() -> None:
+    first, second = ([1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6, 7]), ([3, 0, 1, 1, 2, 2], [4, 1, 1, 2, 3, 2])
+    assert ratios_of_sums([first, second]) == [ratio_of_sums(*first), ratio_of_sums(*second)]
+    assert ratios_of_sums([]) == []
+
+
+def test_a_group_that_few_prompts_have_has_no_interval() -> None:
+    """Six prompts, but five with anything to divide by."""
+    (found,) = ratios_of_sums([([0, 1, 1, 1, 0, 0], [0, 2, 1, 1, 3, 1])])
+    assert found == Estimate(3 / 8)

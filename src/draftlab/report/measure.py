@@ -12,6 +12,7 @@ from draftlab.metrics import (
     Ratio,
     acceptance_at,
     acceptance_rate,
+    accepted_per_round,
     block_efficiency,
     draft_utilization,
     first_difference,
@@ -21,8 +22,10 @@ from draftlab.metrics import (
 from draftlab.pairs import Pairs
 from draftlab.precision import End, progress, rounds_begun
 from draftlab.records import SCHEMA_VERSION, Arm, Divergence, Trace, TraceKey
+from draftlab.report.acceptance import AcceptanceGroup, PositionReport, measure_groups, measure_positions
 from draftlab.report.noise import MachineReport, drift, is_within_noise, machine_load, noise_floor
 from draftlab.report.reading import Run, categories
+from draftlab.report.why import WhyReport, explain
 from draftlab.stats import Estimate, ratio_of_sums
 from draftlab.store import Store
 
@@ -55,7 +58,11 @@ class ArmReport(BaseModel):
     acceptance_rate: Estimate
     draft_utilization: Estimate
     block_efficiency: Estimate
+    accepted_per_round: Estimate
     acceptance_at: list[float]
+    positions: list[PositionReport]
+    acceptance_by: list[AcceptanceGroup]
+    """Of sub-category and place always; of token class and entropy where tokens were recorded."""
     identical: int
     compared: int
     divergences: list[DivergenceReport]
@@ -110,6 +117,8 @@ class Report(BaseModel):
     """Speed of the baseline at the end over that at the beginning; None where the two were not measured."""
     machine: MachineReport | None
     precision: PrecisionReport | None
+    why: list[WhyReport]
+    """Why categories are not accepted alike; empty where tokens were not recorded."""
 
     @property
     def has_failures(self) -> bool:
@@ -148,6 +157,7 @@ def measure(store: Store) -> Report:
         drift=drift(run),
         machine=machine_load(run.samples),
         precision=precision,
+        why=explain(run),
     )
 
 
@@ -183,6 +193,7 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
     pairs = run.pairs(arm, category)
     speedup = pairs.walltime_speedup()
     plain, drafted = pairs.base(), pairs.arm()
+    decodes = [[theirs for _, theirs in both] for both in pairs.by_prompt.values()]
     # Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal.
     comparable = arm.coupled or run.is_greedy
     divergences = _divergences(pairs, run.examined) if comparable else []
@@ -202,7 +213,10 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
         acceptance_rate=_estimate(acceptance_rate, drafted),
         draft_utilization=_estimate(draft_utilization, drafted),
         block_efficiency=_estimate(block_efficiency, drafted),
+        accepted_per_round=_estimate(accepted_per_round, drafted),
         acceptance_at=acceptance_at(theirs for _, theirs in pairs.all()),
+        positions=measure_positions(decodes),
+        acceptance_by=measure_groups(run, arm, category, decodes),
         identical=compared - len(divergences),
         compared=compared,
         divergences=divergences,

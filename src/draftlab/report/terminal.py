@@ -13,6 +13,7 @@ from draftlab.records import RunManifest, Trace
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
+from draftlab.report.why_words import why_sentences
 from draftlab.spec import Sampling
 from draftlab.stats import MIN_PROMPTS, Estimate
 from draftlab.store import Store
@@ -136,7 +137,7 @@ def _identical(arm: ArmReport) -> Text:
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
     if any(arm.num_prompts < MIN_PROMPTS for arm in report.arms):
         console.print(f"no interval is given for fewer than {MIN_PROMPTS} prompts")
-    for line in machine_notes(report):
+    for line in (*why_sentences(report.why), *machine_notes(report)):
         console.print(Text(printable(line)))
     if report.native is not None:
         native = report.native
