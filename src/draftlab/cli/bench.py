@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from draftlab.cli import gate, options
 from draftlab.errors import DraftlabError
+
+if TYPE_CHECKING:
+    from draftlab.cli.progress import Progress
 
 # With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
 _EMBEDDED = {"limit": 6, "max_new_tokens": 48}
@@ -98,6 +101,8 @@ def bench(
     from draftlab.report.terminal import print_report
 
     with Progress() as progress:
+        if resume:
+            _recall(folder, progress)
         try:
             store = run(experiment, folder, resume=resume, observer=progress, say=progress.say)
         except KeyboardInterrupt:
@@ -114,6 +119,14 @@ def bench(
         print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
     if not gate.passes(conditions, report_rows(found)) or not found.holds:
         raise typer.Exit(1)
+
+
+def _recall(folder: Path, progress: Progress) -> None:
+    """Let the figures on the screen go on where the run was interrupted."""
+    from draftlab.store import Store
+
+    store = Store.open(folder)
+    progress.knows(store.manifest().arms, store.traces())
 
 
 def _folder(out: Path | None, resume: bool) -> Path:

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from draftlab.records import RunManifest
 from draftlab.report.compare import ArmComparison, Comparison, RunSummary
+from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport
 from draftlab.report.printable import printable
-from draftlab.report.terminal import figure, open_console, what_was_decoded
+from draftlab.report.terminal import open_console, what_was_decoded
 from draftlab.stats import MIN_PROMPTS
 
 _STYLE = {"faster": "green", "slower": "red"}

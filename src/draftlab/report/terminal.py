@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
+from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
 from draftlab.spec import Sampling
-from draftlab.stats import MIN_PROMPTS, Estimate
+from draftlab.stats import MIN_PROMPTS
 from draftlab.store import Store
 
 _MOST_FAILURES = 5
@@ -196,13 +197,3 @@ def _print_failures(console: Console, failed: list[Trace]) -> None:
         console.print(Text(printable(f"failed: {where}: {trace.error}"), style="red"))
     if len(failed) > _MOST_FAILURES:
         console.print(f"and {len(failed) - _MOST_FAILURES} more failed", style="red")
-
-
-def figure(estimate: Estimate, form: str, *, unit: str = "", interval: bool = True) -> str:
-    """A figure as people read it, with its interval where there is one; a dash where it is not defined."""
-    if estimate.value is None:
-        return "–"
-    value = f"{estimate.value:{form}}{unit}"
-    if interval and estimate.low is not None:
-        return f"{value} [{estimate.low:{form}}, {estimate.high:{form}}]"
-    return value
