@@ -98,6 +98,7 @@ def bench(
     from draftlab.api import run  # only now: bad settings are told without waiting for torch
     from draftlab.cli.progress import Progress
     from draftlab.report.measure import measure
+    from draftlab.report.printable import printable_line
     from draftlab.report.terminal import print_report
 
     with Progress() as progress:
@@ -109,14 +110,15 @@ def bench(
             progress.stop()
             started = (folder / "manifest.json").exists()
             remedy = f"finish it with: draftlab bench --resume --out {folder}" if started else "nothing was written"
-            print(f"interrupted; {remedy}", file=sys.stderr)
+            print(printable_line(f"interrupted; {remedy}"), file=sys.stderr)
             raise typer.Exit(130) from None
     if json:
         found = measure(store)
         print(found.model_dump_json(by_alias=True, indent=1))
     else:
         found = print_report(store)
-        print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
+        kept = printable_line(f"kept in {folder}; again with: draftlab report {folder}")
+        print(f"\n{kept}", file=sys.stderr)
     if not gate.passes(conditions, report_rows(found)) or not found.holds:
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from draftlab.metrics import Counts, Ratio, acceptance_rate, block_efficiency, count, tokens_per_s
 from draftlab.records import Arm, Trace
-from draftlab.report.narrow import Column, fitting
+from draftlab.report.narrow import Column, Row, figures
 from draftlab.report.printable import printable_line
 
 _SHOWN = ("baseline", "control", "drafted")
@@ -79,20 +79,8 @@ class LiveTable:
 
     def draw(self, width: int) -> Table:
         """As many columns as fit into `width`."""
-        columns = fitting([column for column, _ in _COLUMNS], width - _NAME_WIDTH)
-        shown = [(column, cell) for column, cell in _COLUMNS if column in columns]
-        table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-        room = max(_NAME_WIDTH - 1, min(width - 1 - sum(column.width + 1 for column in columns), _NAME_MOST))
-        table.add_column("arm", no_wrap=True, overflow="ellipsis", max_width=room)
-        for column in columns:
-            table.add_column(column.header, justify="right", no_wrap=True, min_width=column.width)
-        for tally in self._tallies.values():
-            table.add_row(Text(_name(tally.arm)), *(cell(tally) for _, cell in shown))
-        return table
-
-
-_NAME_WIDTH = 14
-_NAME_MOST = 40
+        rows = [Row(Text(_name(t.arm)), [cell(t) for _, cell in _COLUMNS]) for t in self._tallies.values()]
+        return figures("arm", [column for column, _ in _COLUMNS], rows, width)
 
 
 def _name(arm: Arm) -> str:

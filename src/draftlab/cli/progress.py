@@ -32,7 +32,7 @@ from draftlab.precision import Progress as Reached
 from draftlab.records import Arm, Trace
 from draftlab.report.printable import printable_line
 
-_WIDE = 80  # columns; a narrower terminal gets a shorter bar and no times
+_WIDE, _MEDIUM = 100, 60  # columns; below them the bar is shorter and times are left out
 _PAUSE_S = 0.05  # decodes shorter than this do not get a drawing each
 
 
@@ -77,12 +77,17 @@ class _Screen:
 
 
 def _columns(width: int) -> list[ProgressColumn]:
-    """What the bar is made of; the description gives way first."""
-    what = TextColumn("{task.description}", markup=False, table_column=TableColumn(no_wrap=True, overflow="ellipsis"))
-    if width < _WIDE:
-        return [what, BarColumn(bar_width=8), MofNCompleteColumn()]
-    times = [TextColumn("elapsed"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    return [what, BarColumn(bar_width=24), MofNCompleteColumn(), *times]
+    """What the bar is made of; on a narrow terminal less of it. The description is cut, never the count."""
+    left: list[ProgressColumn] = [TextColumn("left"), TimeRemainingColumn()]
+    if width < _MEDIUM:
+        bar, times, taken = 8, [], 20
+    elif width < _WIDE:
+        bar, times, taken = 16, left, 41
+    else:
+        bar, times, taken = 24, [TextColumn("elapsed"), TimeElapsedColumn(), *left], 66
+    room = TableColumn(no_wrap=True, overflow="ellipsis", max_width=max(1, width - taken))
+    what = TextColumn("{task.description}", markup=False, table_column=room)
+    return [what, BarColumn(bar_width=bar), MofNCompleteColumn(), *times]
 
 
 class Progress(_Screen, Observer):

@@ -12,6 +12,10 @@ from draftlab.cli import gate, options
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    plots: Annotated[
+        bool | None,
+        typer.Option("--plots/--no-plots", help="Small plots. [default: on a terminal that is wide enough]"),
+    ] = None,
     fail_if: options.FailIf = None,
     json: options.Json = False,
 ) -> None:
@@ -27,6 +31,6 @@ def report(
         found = measure(store)
         print(found.model_dump_json(by_alias=True, indent=1))
     else:
-        found = print_report(store)
+        found = print_report(store, plots=plots)
     if not gate.passes(conditions, report_rows(found)):
         raise typer.Exit(1)

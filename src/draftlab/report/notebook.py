@@ -29,10 +29,10 @@ _TEXT = _ENVIRONMENT.from_string("""\
 {%- if piece.color %} style="color: {{ piece.color }}"{% endif %} title="{{ piece.title }}">
 {{- piece.text | printable }}</span>{% endfor %}
 </pre>
-<div style="font-size: smaller; opacity: .8">
+<div style="font-size: smaller">
 {%- for text, color in legend %}<span
 {%- if color %} style="color: {{ color }}"{% endif %}>&#9632; {{ text }}</span> {% endfor %}
-<br>{{ closing | printable }}</div>
+<br><span style="opacity: .8">{{ closing | printable }}</span></div>
 </div>
 """)
 
