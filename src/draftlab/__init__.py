@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from draftlab.api import Generation, generate, run
     from draftlab.report.compare import Comparison, compare
     from draftlab.report.measure import Report, measure
+    from draftlab.report.run_view import RunView, TraceView, open_run
     from draftlab.spec import Experiment
     from draftlab.store import Store
 
@@ -24,14 +25,30 @@ _PUBLIC = {
     "Experiment": "draftlab.spec",
     "Generation": "draftlab.api",
     "Report": "draftlab.report.measure",
+    "RunView": "draftlab.report.run_view",
     "Store": "draftlab.store",
+    "TraceView": "draftlab.report.run_view",
     "compare": "draftlab.report.compare",
     "generate": "draftlab.api",
     "measure": "draftlab.report.measure",
+    "open_run": "draftlab.report.run_view",
     "run": "draftlab.api",
 }
 
-__all__ = ["Comparison", "Experiment", "Generation", "Report", "Store", "compare", "generate", "measure", "run"]
+__all__ = [
+    "Comparison",
+    "Experiment",
+    "Generation",
+    "Report",
+    "RunView",
+    "Store",
+    "TraceView",
+    "compare",
+    "generate",
+    "measure",
+    "open_run",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,13 @@ from draftlab.chance import make_chance
 from draftlab.decoding import room_after
 from draftlab.errors import DraftlabError
 from draftlab.events import Event
+from draftlab.metrics import Counts, block_efficiency
+from draftlab.records import Rounds
+from draftlab.report.notebook import Piece, text_html
+from draftlab.report.origins import places
+from draftlab.report.run_view import RunView
 from draftlab.spec import Experiment, make_experiment
-from draftlab.store import Store
+from draftlab.streaming import pieces
 from draftlab.suites import Prompt
 from draftlab.types import StopReason
 from draftlab.workbench import DEFAULT_NEW_TOKENS, Workbench
@@ -26,8 +31,10 @@ Listener = Callable[[Event, Workbench], None]
 
 @dataclass(frozen=True)
 class Generation:
-    """One text, and how it came about."""
+    """One text, and how it came about. A notebook shows it coloured by origin."""
 
+    prompt: str
+    """As it was given."""
     text: str
     tokens: list[int]
     """The new ids; a stop token is the last of them."""
@@ -36,6 +43,28 @@ class Generation:
     num_accepted: int
     stop: StopReason | None
     decode_s: float
+    rounds: Rounds
+    """Drafted, accepted and emitted tokens, an entry per round."""
+    pieces: list[str]
+    """What each token added to the text; a character spread over several tokens is whole in the last of them."""
+
+    @property
+    def summary(self) -> str:
+        """How fast it was and what drafting brought, in one line."""
+        speed = f" ({len(self.tokens) / self.decode_s:.1f} tokens/s)" if self.decode_s else ""
+        tau = block_efficiency(Counts(rounds=self.num_rounds, accepted=self.num_accepted))
+        return (
+            f"{len(self.tokens)} tokens in {self.decode_s:.2f} s{speed}; {self.num_rounds} rounds, tau {tau:.2f}; "
+            f"{self.num_accepted} of {self.num_drafted} drafted tokens accepted; ended by: {self.stop}"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """What `generate --json` prints."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"rounds": self.rounds.model_dump()}
+
+    def _repr_html_(self) -> str:
+        found = [Piece(text, place) for text, place in zip(self.pieces, places(self.rounds), strict=True)]
+        return text_html(self.prompt, found, self.summary)
 
 
 def generate(
@@ -65,6 +94,7 @@ def generate(
         events = _overheard(events, listen, bench)
     recording = record(events, WallClock(bench.target.synchronize))
     return Generation(
+        prompt=prompt,
         text=bench.target.tokenizer.decode(recording.tokens),
         tokens=list(recording.tokens),
         num_rounds=len(recording.rounds.drafted),
@@ -72,6 +102,8 @@ def generate(
         num_accepted=sum(recording.rounds.accepted),
         stop=recording.stop,
         decode_s=recording.decode_ns / 1e9,
+        rounds=recording.rounds,
+        pieces=pieces(bench.target.tokenizer.decode, recording.tokens),
     )
 
 
@@ -88,6 +120,6 @@ def run(
     resume: bool = False,
     observer: Observer | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Store:
+) -> RunView:
     """Run an experiment into `folder`; what a resumed run already has is not done again."""
-    return run_bench(prepare_bench(experiment, say), Path(folder), resume=resume, observer=observer)
+    return RunView(run_bench(prepare_bench(experiment, say), Path(folder), resume=resume, observer=observer).folder)

@@ -31,3 +31,10 @@ class TextStream:
         """What is left at the end, unfinished characters included."""
         before = self._decode(self._tokens[self._start : self._read])
         return self._decode(self._tokens[self._start :])[len(before) :]
+
+
+def pieces(decode: Callable[[Sequence[int]], str], tokens: Sequence[int]) -> list[str]:
+    """What each token adds to a text; what is unfinished at the end belongs to the last."""
+    stream = TextStream(decode)
+    found = [stream.push(token) for token in tokens]
+    return [*found[:-1], found[-1] + stream.flush()] if found else []

@@ -22,7 +22,8 @@ def test_json_has_the_promised_keys_and_they_add_up(draftlab: Command) -> None:
     result = draftlab(*TOY, "--prompt", "abcabc", "--drafter", "model:toy:0.2", "--json")
     assert result.status == 0
     document = result.document
-    assert set(document) == {"text", "tokens", "num_rounds", "num_drafted", "num_accepted", "stop", "decode_s"}
+    keys = {"text", "tokens", "num_rounds", "num_drafted", "num_accepted", "stop", "decode_s"}
+    assert set(document) == keys | {"prompt", "rounds", "pieces"}
     assert len(document["tokens"]) == 30 == document["num_accepted"] + document["num_rounds"]
     assert document["num_accepted"] <= document["num_drafted"] <= 5 * document["num_rounds"]
     assert document["stop"] == "length"

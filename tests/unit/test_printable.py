@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draftlab.report.printable import printable
+from draftlab.report.printable import printable, printable_line
 
 OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
@@ -47,3 +47,11 @@ def test_no_control_character_but_line_breaks_and_tabs_is_left(text: str) -> Non
 @given(st.text())
 def test_what_is_printable_stays_so(text: str) -> None:
     assert printable(printable(text)) == printable(text)
+
+
+@given(st.text())
+def test_a_name_stays_on_its_line(text: str) -> None:
+    shown = printable_line(text)
+    assert len(shown) == len(text)
+    assert not {"\n", "\t", "\r", "\u2028", "\u2029"} & set(shown)
+    assert printable_line(printable(text)) == shown

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draftlab.streaming import TextStream
+from draftlab.streaming import TextStream, pieces
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -84,3 +84,15 @@ def test_a_long_text_is_not_decoded_again_from_its_beginning(num_tokens: int) ->
 
     stream(watched, b"x" * num_tokens)
     assert longest <= 2
+
+
+@given(st.text())
+def test_pieces_are_one_per_token_and_add_up_to_the_text(text: str) -> None:
+    tokens = list(text.encode())
+    found = pieces(by_byte, tokens)
+    assert len(found) == len(tokens)
+    assert "".join(found) == text
+
+
+def test_what_is_unfinished_at_the_end_belongs_to_the_last_token() -> None:
+    assert pieces(by_byte, list("a€".encode()[:-1])) == ["a", "", "�"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -47,6 +48,8 @@ def _root(
 
 def main() -> None:
     """Run the command line. Bad input ends with one line on standard error and status 2."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that it cannot write must not end the work
     try:
         app()
     except DraftlabError as error:

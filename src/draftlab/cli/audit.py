@@ -78,6 +78,7 @@ def audit(
     from draftlab.audit.run import audit as run_audit
     from draftlab.audit.terminal import print_findings
     from draftlab.cli.progress import Steps
+    from draftlab.report.printable import printable_line
 
     plan = Plan(
         gamma=gamma,
@@ -97,7 +98,7 @@ def audit(
             kept = (
                 f"the same command goes on with what is in {out}" if out else "nothing was kept (--out keeps samples)"
             )
-            print(f"interrupted; {kept}", file=sys.stderr)
+            print(printable_line(f"interrupted; {kept}"), file=sys.stderr)
             raise typer.Exit(130) from None
     if json:
         print(findings.model_dump_json(by_alias=True, indent=1))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from draftlab.cli import gate, options
 from draftlab.errors import DraftlabError
+
+if TYPE_CHECKING:
+    from draftlab.cli.progress import Progress
 
 # With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
 _EMBEDDED = {"limit": 6, "max_new_tokens": 48}
@@ -95,25 +98,37 @@ def bench(
     from draftlab.api import run  # only now: bad settings are told without waiting for torch
     from draftlab.cli.progress import Progress
     from draftlab.report.measure import measure
+    from draftlab.report.printable import printable_line
     from draftlab.report.terminal import print_report
 
     with Progress() as progress:
+        if resume:
+            _recall(folder, progress)
         try:
             store = run(experiment, folder, resume=resume, observer=progress, say=progress.say)
         except KeyboardInterrupt:
             progress.stop()
             started = (folder / "manifest.json").exists()
             remedy = f"finish it with: draftlab bench --resume --out {folder}" if started else "nothing was written"
-            print(f"interrupted; {remedy}", file=sys.stderr)
+            print(printable_line(f"interrupted; {remedy}"), file=sys.stderr)
             raise typer.Exit(130) from None
     if json:
         found = measure(store)
         print(found.model_dump_json(by_alias=True, indent=1))
     else:
         found = print_report(store)
-        print(f"\nkept in {folder}; again with: draftlab report {folder}", file=sys.stderr)
+        kept = printable_line(f"kept in {folder}; again with: draftlab report {folder}")
+        print(f"\n{kept}", file=sys.stderr)
     if not gate.passes(conditions, report_rows(found)) or not found.holds:
         raise typer.Exit(1)
+
+
+def _recall(folder: Path, progress: Progress) -> None:
+    """Let the figures on the screen go on where the run was interrupted."""
+    from draftlab.store import Store
+
+    store = Store.open(folder)
+    progress.knows(store.manifest().arms, store.traces())
 
 
 def _folder(out: Path | None, resume: bool) -> Path:

@@ -1,4 +1,4 @@
-"""`draftlab generate`: one answer, streamed, with the tokens that came from the drafter in colour."""
+"""`draftlab generate`: one answer, streamed, each token in the colour of its origin."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from draftlab.cli import options
 from draftlab.errors import DraftlabError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from draftlab.events import Event
     from draftlab.streaming import TextStream
+    from draftlab.types import Round
     from draftlab.workbench import Workbench
-
-_DRAFTED = "green"
 
 
 def generate(
@@ -43,8 +44,7 @@ def generate(
     allow_pickle: options.AllowPickle = None,
     json: options.Json = False,
 ) -> None:
-    """Write one text. Green tokens were drafted and accepted; the others are the target's own."""
-    from dataclasses import asdict
+    """Write one text. On a terminal, colours tell accepted tokens from the target's own."""
     from json import dumps
 
     from draftlab.spec import DEFAULT_TARGET, make_experiment
@@ -58,8 +58,9 @@ def generate(
     make_experiment({**settings, "gammas": (gamma,)})  # bad settings are told without waiting for torch
 
     from draftlab.api import generate as decode
+    from draftlab.report.printable import printable_line
 
-    screen = None if json else _Screen()
+    screen = None if json else _Screen(gamma)
     result = decode(
         text,
         target=target or DEFAULT_TARGET,
@@ -67,19 +68,13 @@ def generate(
         gamma=gamma,
         chat=chat,
         listen=screen.listen if screen else None,
-        say=lambda line: print(line, file=sys.stderr),
+        say=lambda line: print(printable_line(line), file=sys.stderr),
         **settings,
     )
     if screen is None:
-        print(dumps(asdict(result)))
-        return
-    per_pass = (result.num_accepted + result.num_rounds) / result.num_rounds
-    print(
-        f"\n{len(result.tokens)} tokens in {result.decode_s:.2f} s ({len(result.tokens) / result.decode_s:.1f}/s), "
-        f"{result.num_rounds} target passes, {per_pass:.2f} tokens a pass, "
-        f"{result.num_accepted} of {result.num_drafted} drafted tokens accepted; ended by: {result.stop}",
-        file=sys.stderr,
-    )
+        print(dumps(result.document()))
+    else:
+        print(f"\n{result.summary}", file=sys.stderr)
 
 
 def _read_prompt(prompt: str) -> str:
@@ -92,12 +87,14 @@ def _read_prompt(prompt: str) -> str:
 
 
 class _Screen:
-    """Prints tokens as they are committed."""
+    """Prints tokens as they are committed, and before them what their colours mean."""
 
-    def __init__(self) -> None:
+    def __init__(self, gamma: int) -> None:
         from rich.console import Console
 
+        self._gamma = gamma
         self._console = Console(highlight=False)
+        self._notes = Console(stderr=True, highlight=False)
         self._stream: TextStream | None = None
 
     def listen(self, event: Event, bench: Workbench) -> None:
@@ -107,16 +104,39 @@ class _Screen:
         match event:
             case Started():
                 self._stream = TextStream(bench.target.tokenizer.decode)
+                self._explain()
             case Committed(outcome) if self._stream is not None:
-                for i, token in enumerate(outcome.emitted):
-                    self._write(self._stream.push(token), drafted=i < outcome.num_accepted)
+                self._commit(outcome, self._stream)
             case Finished() if self._stream is not None:
-                self._write(self._stream.flush() + "\n", drafted=False)
+                self._write(self._stream.flush() + "\n")
 
-    def _write(self, text: str, *, drafted: bool) -> None:
+    def _explain(self) -> None:
+        """The legend, where there are colours and somebody to read it."""
+        from rich.text import Text
+
+        from draftlab.report.origins import legend
+
+        if _has_colors(self._console) and _has_colors(self._notes):
+            parts = [Text(name, style=color or "") for name, color in legend(self._gamma)]
+            self._notes.print(Text(" · ", style="dim").join(parts))
+
+    def _commit(self, outcome: Round, stream: TextStream) -> None:
+        from draftlab.records import Rounds
+        from draftlab.report.origins import color, places
+
+        numbers = (outcome.num_drafted,), (outcome.num_accepted,), (len(outcome.emitted),)
+        rounds = Rounds(drafted=numbers[0], accepted=numbers[1], emitted=numbers[2])
+        for token, place in zip(outcome.emitted, places(rounds), strict=True):
+            self._write(stream.push(token), color(place, self._gamma))
+
+    def _write(self, text: str, color: str | None = None) -> None:
         from rich.text import Text
 
         from draftlab.report.printable import printable
 
         # A Text is never read as markup, and wrapping is left to the terminal.
-        self._console.print(Text(printable(text), style=_DRAFTED if drafted else ""), end="", soft_wrap=True)
+        self._console.print(Text(printable(text), style=color or ""), end="", soft_wrap=True)
+
+
+def _has_colors(console: Console) -> bool:
+    return console.is_terminal and console.color_system is not None and not console.no_color

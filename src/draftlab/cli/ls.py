@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from draftlab.errors import DraftlabError, UnknownNameError
-from draftlab.report.printable import printable
+from draftlab.report.printable import printable_line
 
 
 def ls(
@@ -30,7 +30,7 @@ def ls(
     rows = tables[what]()
     width = max((len(name) for name in rows), default=0)
     for name, summary in rows.items():
-        print(printable(f"{name:{width}}  {summary}"))
+        print(printable_line(f"{name:{width}}  {summary}"))
     if not rows:
         print(f"no {what} here")
 

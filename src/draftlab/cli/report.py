@@ -15,6 +15,10 @@ def report(
     acceptance: Annotated[
         bool, typer.Option("--acceptance", help="Also by position, token class, entropy, place and sub-category.")
     ] = False,
+    plots: Annotated[
+        bool | None,
+        typer.Option("--plots/--no-plots", help="Small plots. [default: on a terminal that is wide enough]"),
+    ] = None,
     fail_if: options.FailIf = None,
     json: options.Json = False,
 ) -> None:
@@ -31,7 +35,7 @@ def report(
         found = measure(store)
         print(found.model_dump_json(by_alias=True, indent=1))
     else:
-        found = print_report(store)
+        found = print_report(store, plots=plots)
         if acceptance:
             print_acceptance(found)
     if not gate.passes(conditions, report_rows(found)):

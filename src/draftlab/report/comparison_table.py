@@ -5,34 +5,35 @@ from __future__ import annotations
 from itertools import groupby
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from draftlab.records import RunManifest
 from draftlab.report.compare import ArmComparison, Comparison, RunSummary
+from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport
-from draftlab.report.printable import printable
-from draftlab.report.terminal import figure, open_console, what_was_decoded
+from draftlab.report.narrow import Column, Row, figures
+from draftlab.report.printable import printable, printable_line
+from draftlab.report.terminal import open_console, what_was_decoded
 from draftlab.stats import MIN_PROMPTS
 
 _STYLE = {"faster": "green", "slower": "red"}
 
-# Header and width of each column after the first; both tables fit into 80 columns.
-_SPEED = {
-    "speed-up\nbefore": 8,
-    "\nnow": 6,
-    "now / before\n[95 % interval]": 18,
-    "tok/s\ndrafted": 7,
-    "tok/s\nplain": 6,
-    "verdict": 18,
-}
-_TEXTS = {
-    "accept rate\nchange": 20,
-    "block efficiency\nchange": 20,
-    "identical\nbefore": 9,
-    "\nnow": 6,
-    "same as\nbefore": 8,
-}
+# Both tables fit into 80 columns.
+_SPEED = (
+    Column("speed-up\nbefore", 8, rank=3),
+    Column("\nnow", 6, rank=3),
+    Column("now / before\n[95 % interval]", 18, rank=0),
+    Column("tok/s\ndrafted", 7, rank=4),
+    Column("tok/s\nplain", 6, rank=5),
+    Column("verdict", 18, rank=1),
+)
+_TEXTS = (
+    Column("accept rate\nchange", 20, rank=0),
+    Column("block efficiency\nchange", 20, rank=2),
+    Column("identical\nbefore", 9, rank=3),
+    Column("\nnow", 6, rank=3),
+    Column("same as\nbefore", 8, rank=1),
+)
 
 
 def print_comparison(comparison: Comparison, manifest: RunManifest) -> None:
@@ -50,8 +51,8 @@ def print_comparison(comparison: Comparison, manifest: RunManifest) -> None:
             rows = list(group)
             console.print()
             console.print(_title(rows[0]))
-            console.print(_table(_SPEED, [(row, _speed(row)) for row in rows]))
-            console.print(_table(_TEXTS, [(row, _texts(row)) for row in rows]))
+            console.print(figures("prompts", _SPEED, [_row(row, _speed(row)) for row in rows], console.width))
+            console.print(figures("prompts", _TEXTS, [_row(row, _texts(row)) for row in rows], console.width))
     console.print()
     if any(entry.num_prompts < MIN_PROMPTS for entry in comparison.arms):
         console.print(f"no interval and no verdict is given for fewer than {MIN_PROMPTS} prompts")
@@ -87,15 +88,9 @@ def _title(entry: ArmComparison) -> Text:
     return title
 
 
-def _table(columns: dict[str, int], rows: list[tuple[ArmComparison, list[Text | str]]]) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("prompts", no_wrap=True, min_width=10)
-    for header, width in columns.items():
-        table.add_column(header, justify="right", no_wrap=True, min_width=width)
-    for entry, cells in rows:
-        name = Text(printable(f"{entry.category} ({entry.num_prompts})"))
-        table.add_row(name, *cells, style="bold" if entry.category == "all" else "")
-    return table
+def _row(entry: ArmComparison, cells: list[Text | str]) -> Row:
+    name = Text(printable_line(f"{entry.category} ({entry.num_prompts})"))
+    return Row(name, cells, style="bold" if entry.category == "all" else "")
 
 
 def _speed(entry: ArmComparison) -> list[Text | str]:

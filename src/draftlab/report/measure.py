@@ -131,6 +131,11 @@ class Report(BaseModel):
         """No decode failed, and no greedy text differs for a reason other than rounding."""
         return not self.has_failures and all(d.kind != "real" for arm in self.arms for d in arm.divergences)
 
+    def _repr_html_(self) -> str:
+        from draftlab.report.notebook import report_html
+
+        return report_html(self)
+
 
 def measure(store: Store) -> Report:
     """Read a run, finished or not, and compute its figures."""

@@ -10,20 +10,23 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
+from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report, measure
+from draftlab.report.narrow import Column, Row, figures, fitting
 from draftlab.report.notes import machine_notes, within_noise
-from draftlab.report.printable import printable
+from draftlab.report.printable import printable, printable_line
+from draftlab.report.small_plots import MIN_WIDTH, print_plots
 from draftlab.report.why_words import why_sentences
 from draftlab.spec import Sampling
-from draftlab.stats import MIN_PROMPTS, Estimate
+from draftlab.stats import MIN_PROMPTS
 from draftlab.store import Store
 
 _MOST_FAILURES = 5
-_MIN_WIDTH = 100  # columns, where the output is no terminal
+_WIDTH = 100  # columns, where the output is no terminal
 
 
-def print_report(store: Store) -> Report:
-    """Print what a run found, and return it."""
+def print_report(store: Store, *, plots: bool | None = False) -> Report:
+    """Print what a run found, and return it; `plots` None: where a terminal is wide enough for them."""
     console = open_console()
     manifest = store.manifest()
     report = measure(store)
@@ -32,10 +35,13 @@ def print_report(store: Store) -> Report:
         rows = list(group)
         console.print()
         console.print(_title(rows[0]))
-        console.print(_table(rows))
+        console.print(_table(rows, console.width))
         if note := within_noise(rows):
             console.print(Text(printable(note), style="dim"))
     console.print()
+    if plots if plots is not None else console.is_terminal and console.width >= MIN_WIDTH:
+        print_plots(console, report, manifest, list(store.traces()))
+        console.print()
     _print_notes(console, store, manifest, report)
     return report
 
@@ -43,7 +49,7 @@ def print_report(store: Store) -> Report:
 def open_console() -> Console:
     """Standard output; wide enough for the tables where it is no terminal."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=max(console.width, _MIN_WIDTH))
+    return console if console.is_terminal else Console(highlight=False, width=max(console.width, _WIDTH))
 
 
 def what_was_decoded(manifest: RunManifest, repetitions: int | None = None) -> str:
@@ -78,33 +84,32 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
 
 
 def _title(arm: ArmReport) -> Text:
-    title = Text(printable(f"drafter {arm.drafter}, gamma {arm.gamma}, rule {arm.rule}"), style="bold")
+    title = Text(printable_line(f"drafter {arm.drafter}, gamma {arm.gamma}, rule {arm.rule}"), style="bold")
     if not arm.lossless:
         title.append(" (lossy: its texts do not have the target's law)", style="red")
     return title
 
 
-# Header and width of each column after the first. All of them fit into 80 columns, and several arms stand in line.
-_COLUMNS = {
-    "tok/s\nplain": 7,
-    "tok/s\ndrafted": 7,
-    "speed-up\n[95 % interval]": 18,
-    "accept\nrate": 6,
-    "draft\nutil.": 5,
-    "block\neff.": 5,
-    "identical\ntexts": 13,
-}
+# All of them fit into 80 columns, and several arms stand in line.
+_COLUMNS = (
+    Column("tok/s\nplain", 7, rank=5),
+    Column("tok/s\ndrafted", 7, rank=4),
+    Column("speed-up\n[95 % interval]", 18, rank=0),
+    Column("accept\nrate", 6, rank=1),
+    Column("draft\nutil.", 5, rank=6),
+    Column("block\neff.", 5, rank=3),
+    Column("identical\ntexts", 13, rank=2),
+)
 
 
-def _table(arms: list[ArmReport]) -> Table:
+def _table(arms: list[ArmReport], width: int) -> Table:
     """One arm, a row for each category; the 95 % interval stands where decisions are made."""
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("prompts", no_wrap=True, min_width=10)
-    for header, width in _COLUMNS.items():
-        table.add_column(header, justify="right", no_wrap=True, min_width=width)
-    for arm in arms:
-        table.add_row(*_row(arm), style="bold" if arm.category == "all" else "")
-    return table
+    rows = [Row(_category(arm), _row(arm), style="bold" if arm.category == "all" else "") for arm in arms]
+    return figures("prompts", _COLUMNS, rows, width)
+
+
+def _category(arm: ArmReport) -> Text:
+    return Text(printable_line(f"{arm.category} ({arm.num_prompts})"))
 
 
 def _row(arm: ArmReport) -> list[Text | str]:
@@ -113,7 +118,6 @@ def _row(arm: ArmReport) -> list[Text | str]:
     if speedup.value is not None and arm.within_noise is False:
         style = "green" if speedup.value > 1 else "red"
     return [
-        Text(printable(f"{arm.category} ({arm.num_prompts})")),
         figure(arm.baseline_tokens_per_s, ".1f", interval=False),
         figure(arm.tokens_per_s, ".1f", interval=False),
         Text(figure(speedup, ".2f", unit="x"), style=style),
@@ -135,6 +139,9 @@ def _identical(arm: ArmReport) -> Text:
 
 
 def _print_notes(console: Console, store: Store, manifest: RunManifest, report: Report) -> None:
+    if left_out := [c for c in _COLUMNS if c not in fitting(_COLUMNS, console.width)]:
+        names = ", ".join(column.header.replace("\n", " ") for column in left_out)
+        console.print(Text(f"left out for want of width: {names}", style="dim"))
     if any(arm.num_prompts < MIN_PROMPTS for arm in report.arms):
         console.print(f"no interval is given for fewer than {MIN_PROMPTS} prompts")
     for line in (*why_sentences(report.why), *machine_notes(report)):
@@ -197,13 +204,3 @@ def _print_failures(console: Console, failed: list[Trace]) -> None:
         console.print(Text(printable(f"failed: {where}: {trace.error}"), style="red"))
     if len(failed) > _MOST_FAILURES:
         console.print(f"and {len(failed) - _MOST_FAILURES} more failed", style="red")
-
-
-def figure(estimate: Estimate, form: str, *, unit: str = "", interval: bool = True) -> str:
-    """A figure as people read it, with its interval where there is one; a dash where it is not defined."""
-    if estimate.value is None:
-        return "–"
-    value = f"{estimate.value:{form}}{unit}"
-    if interval and estimate.low is not None:
-        return f"{value} [{estimate.low:{form}}, {estimate.high:{form}}]"
-    return value

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from draftlab.errors import DraftlabError
 from draftlab.records import (
@@ -59,7 +60,7 @@ class Store:
         return cls(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
+    def open(cls, folder: Path) -> Self:
         """A run that was started before."""
         if not (folder / _MANIFEST).is_file():
             raise DraftlabError(f"{folder} is no run folder: it has no {_MANIFEST}", "`draftlab ls runs` lists runs.")
