@@ -85,6 +85,11 @@ tokens_per_s_with_prefill = Ratio(lambda c: c.tokens * 1e9, lambda c: c.decode_n
 """New tokens over all time; the only speed that an engine's own decoding tells."""
 
 
+def tokens_per_round(acceptance: float, gamma: int) -> float:
+    """The expected tokens of a round: 1 + a + a^2 + ... + a^gamma, each token being accepted independently."""
+    return sum(acceptance**k for k in range(gamma + 1))
+
+
 def acceptance_at(traces: Iterable[Trace]) -> list[float]:
     """Entry i: the rounds that accepted position i / the rounds that drafted it."""
     drafted: list[int] = []

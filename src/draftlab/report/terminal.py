@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
+from draftlab.report.cost_lines import cost_lines
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
@@ -34,6 +35,8 @@ def print_report(store: Store) -> Report:
         console.print(_table(rows))
         if note := within_noise(rows):
             console.print(Text(printable(note), style="dim"))
+        for line in cost_lines(rows):
+            console.print(Text(printable(line), style="dim"))
     console.print()
     _print_notes(console, store, manifest, report)
     return report
