@@ -19,7 +19,8 @@ FIGURES = {
 }  # fmt: skip
 ARM = FIGURES | {
     "drafter", "gamma", "rule", "category", "num_prompts", "num_failed", "acceptance_at", "identical", "compared",
-    "divergences", "lossless", "within_noise",
+    "divergences", "lossless", "within_noise", "predicted_speedup", "efficiency", "iid_speedup", "cost",
+    "why_not_faster", "best_gamma",
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",
