@@ -173,8 +173,8 @@ def _curve(samples: _Samples, *, one_apart: bool = False, per_size: bool = False
     known = _well_known({size: _usual(seen) for size, seen in samples.items()})
     at = median([sample.context for seen in known.values() for sample in seen])
     several = {size: seen for size, seen in known.items() if size > (1 if one_apart else 0)}
-    slope = _slope(several, per_size)
     of_one = _slope({1: known[1]}, False) if one_apart and 1 in known else None
+    slope = _slope(several, per_size, otherwise=of_one or 0.0)
     shape = Curve((0,), (0.0,), at, slope, of_one, per_size)
     times = {
         size: median_low([max(0.0, sample.time - shape.growth(size) * (sample.context - at)) for sample in seen])
@@ -189,8 +189,11 @@ def _well_known(samples: Mapping[int, list[_Sample]]) -> dict[int, list[_Sample]
     return {size: seen for size, seen in samples.items() if len(seen) >= _FEW or size in ends}
 
 
-def _slope(samples: Mapping[int, list[_Sample]], per_size: bool) -> float:
-    """How times grow with the text, sizes pooled after each has lost its median; 0 where that cannot be told from 0."""
+def _slope(samples: Mapping[int, list[_Sample]], per_size: bool, otherwise: float = 0.0) -> float:
+    """How times grow with the text, sizes pooled after each has lost its median; 0 where that cannot be told from 0.
+
+    `otherwise` where there are too few rounds to look at, or all at texts of nearly one length.
+    """
     contexts: list[float] = []
     times: list[float] = []
     for size, seen in samples.items():
@@ -198,7 +201,7 @@ def _slope(samples: Mapping[int, list[_Sample]], per_size: bool) -> float:
         contexts += [s.context - middle for s in seen]
         times += [(s.time - usual) / (size if per_size else 1) for s in seen]
     if len(times) < _LEAST_ROUNDS or max(contexts) - min(contexts) < _LEAST_SPREAD:
-        return 0.0
+        return otherwise
     from scipy.stats import theilslopes  # half a second to load, which not every command should wait for
 
     some = slice(None, None, -(-len(times) // _MOST_ROUNDS))

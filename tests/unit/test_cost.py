@@ -100,6 +100,11 @@ def test_texts_of_one_length_tell_no_growth() -> None:
     assert (costs.target.growth(1), costs.target.growth(4), costs.draft.growth(3)) == (0, 0, 0)
 
 
+def test_a_few_drafts_are_taken_to_grow_as_ordinary_steps_do() -> None:
+    costs = fit([plain(80), drafting([3], num=6)])
+    assert costs.target.growth(4) == costs.target.growth(1) == pytest.approx(ONE_GROWS, rel=0.05)
+
+
 def test_times_that_fall_with_the_text_are_taken_for_noise() -> None:
     falling = watched([0] * 200, [0] * 200, lambda num, context, late: (0.0, 1e8 - 1e5 * context, 0.0))
     assert fit([falling]).target.growth(1) == 0
