@@ -113,6 +113,11 @@ def by_position(traces: Iterable[Trace]) -> list[PositionCounts]:
     ]
 
 
+def tokens_per_round(acceptance: float, gamma: int) -> float:
+    """The expected tokens of a round: 1 + a + a^2 + ... + a^gamma, each token being accepted independently."""
+    return sum(acceptance**k for k in range(gamma + 1))
+
+
 def acceptance_at(traces: Iterable[Trace]) -> list[float]:
     """Entry i: the rounds that accepted position i / the rounds that drafted it."""
     return [counts.accepted / counts.drafted for counts in by_position(traces)]

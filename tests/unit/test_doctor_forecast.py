@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from draftlab.doctor.findings import Timing
-from draftlab.doctor.forecast import RATES, predict, speedup, tokens_per_round
+from draftlab.doctor.forecast import RATES, predict, speedup
+from draftlab.metrics import tokens_per_round
 
 
 def timing(draft: float, target: tuple[float, ...] = (1.0,) * 9, per: str = "token") -> Timing:

@@ -20,6 +20,8 @@ FIGURES = {
 ARM = FIGURES | {
     "drafter", "gamma", "rule", "category", "num_prompts", "num_failed", "acceptance_at", "identical", "compared",
     "divergences", "lossless", "within_noise", "positions", "acceptance_by",
+    "predicted_speedup", "efficiency", "iid_speedup", "cost",
+    "why_not_faster", "best_gamma",
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",

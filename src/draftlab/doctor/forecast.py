@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from draftlab.doctor.findings import Forecast, Prediction, Timing
+from draftlab.metrics import tokens_per_round
 
 RATES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _HALVINGS = 40
-
-
-def tokens_per_round(acceptance: float, gamma: int) -> float:
-    """The expected tokens of a round: 1 + a + a^2 + ... + a^gamma, each token being accepted independently."""
-    return sum(acceptance**k for k in range(gamma + 1))
 
 
 def speedup(timing: Timing, acceptance: float, gamma: int) -> float:

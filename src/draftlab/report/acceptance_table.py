@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.report.acceptance import AcceptanceGroup
+from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report
 from draftlab.report.printable import printable
-from draftlab.report.terminal import figure, open_console
+from draftlab.report.terminal import open_console
 from draftlab.report.why import WhyReport
 from draftlab.stats import Estimate
 

@@ -23,7 +23,9 @@ from draftlab.pairs import Pairs
 from draftlab.precision import End, progress, rounds_begun
 from draftlab.records import SCHEMA_VERSION, Arm, Divergence, Trace, TraceKey
 from draftlab.report.acceptance import AcceptanceGroup, PositionReport, measure_groups, measure_positions
+from draftlab.report.brakes import BestGamma, WhyNotFaster, best_gamma, why_not_faster
 from draftlab.report.noise import MachineReport, drift, is_within_noise, machine_load, noise_floor
+from draftlab.report.prediction import CostReport, predict
 from draftlab.report.reading import Run, categories
 from draftlab.report.why import WhyReport, explain
 from draftlab.stats import Estimate, ratio_of_sums
@@ -53,6 +55,15 @@ class ArmReport(BaseModel):
     walltime_speedup: Estimate
     within_noise: bool | None
     """Whether the speed-up cannot be told from 1; None where it has no interval."""
+    predicted_speedup: Estimate | None
+    """From what the parts of these rounds cost; this and what follows from it: None where no costs were watched."""
+    efficiency: Estimate | None
+    """walltime_speedup / predicted_speedup."""
+    iid_speedup: float | None
+    """As predicted_speedup, from acceptance_rate and draft cost alone."""
+    cost: CostReport | None
+    why_not_faster: WhyNotFaster | None
+    best_gamma: BestGamma | None
     tokens_per_s: Estimate
     baseline_tokens_per_s: Estimate
     acceptance_rate: Estimate
@@ -203,6 +214,7 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
     comparable = arm.coupled or run.is_greedy
     divergences = _divergences(pairs, run.examined) if comparable else []
     compared = len(pairs.all()) if comparable else 0
+    known = predict(arm, pairs, run)
     return ArmReport(
         drafter=arm.drafter,
         gamma=arm.gamma,
@@ -213,6 +225,12 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
         num_failed=_num_failed(run.traces_of(arm, category)),
         walltime_speedup=speedup,
         within_noise=is_within_noise(speedup, floor),
+        predicted_speedup=known.speedup if known else None,
+        efficiency=known.efficiency if known else None,
+        iid_speedup=known.iid_speedup if known else None,
+        cost=known.report if known else None,
+        why_not_faster=why_not_faster(known, speedup.value) if known else None,
+        best_gamma=best_gamma(known, arm.gamma) if known else None,
         tokens_per_s=_estimate(tokens_per_s, drafted),
         baseline_tokens_per_s=_estimate(tokens_per_s, plain),
         acceptance_rate=_estimate(acceptance_rate, drafted),

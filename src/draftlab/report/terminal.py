@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
+from draftlab.report.cost_lines import cost_lines
 from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.narrow import Column, Row, figures, fitting
@@ -38,6 +39,8 @@ def print_report(store: Store, *, plots: bool | None = False) -> Report:
         console.print(_table(rows, console.width))
         if note := within_noise(rows):
             console.print(Text(printable(note), style="dim"))
+        for line in cost_lines(rows):
+            console.print(Text(printable(line), style="dim"))
     console.print()
     if plots if plots is not None else console.is_terminal and console.width >= MIN_WIDTH:
         print_plots(console, report, manifest, list(store.traces()))
