@@ -22,8 +22,14 @@ def generate(
     target: options.Target = None,
     drafter: Annotated[str, typer.Option("--drafter", "-d", help="NAME[:ARGUMENT][,OPTION=VALUE...]")] = "ngram",
     gamma: Annotated[
-        int, typer.Option("--gamma", "--num-speculative-tokens", help="Most tokens drafted per round.")
-    ] = 5,
+        str,
+        typer.Option(
+            "--gamma",
+            "--num-speculative-tokens",
+            metavar="N|auto",
+            help="Most tokens drafted per round, or auto: as many as pay.",
+        ),
+    ] = "5",
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The prompt, or - for standard input.")] = "-",
     chat: Annotated[bool, typer.Option("--chat", help="Send the prompt through the chat template.")] = False,
     rule: options.Rule = None,
@@ -55,7 +61,8 @@ def generate(
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     text = _read_prompt(prompt)
-    make_experiment({**settings, "gammas": (gamma,)})  # bad settings are told without waiting for torch
+    # Bad settings are told without waiting for torch.
+    (length,) = make_experiment({**settings, "gammas": (gamma,)}).gammas
 
     from draftlab.api import generate as decode
 
@@ -64,7 +71,7 @@ def generate(
         text,
         target=target or DEFAULT_TARGET,
         drafter=drafter,
-        gamma=gamma,
+        gamma=length,
         chat=chat,
         listen=screen.listen if screen else None,
         say=lambda line: print(line, file=sys.stderr),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.records import RunManifest, Trace
-from draftlab.report.measure import ArmReport, Report, measure
+from draftlab.report.measure import ArmReport, Report, gamma_of, measure
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable
 from draftlab.spec import Sampling
@@ -27,7 +27,7 @@ def print_report(store: Store) -> Report:
     manifest = store.manifest()
     report = measure(store)
     console.print(_heading(manifest, report))
-    for _, group in groupby(report.arms, key=lambda arm: (arm.drafter, arm.gamma, arm.rule)):
+    for _, group in groupby(report.arms, key=lambda arm: (arm.drafter, gamma_of(arm), arm.rule)):
         rows = list(group)
         console.print()
         console.print(_title(rows[0]))
@@ -77,7 +77,7 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
 
 
 def _title(arm: ArmReport) -> Text:
-    title = Text(printable(f"drafter {arm.drafter}, gamma {arm.gamma}, rule {arm.rule}"), style="bold")
+    title = Text(printable(f"drafter {arm.drafter}, gamma {gamma_of(arm)}, rule {arm.rule}"), style="bold")
     if not arm.lossless:
         title.append(" (lossy: its texts do not have the target's law)", style="red")
     return title
