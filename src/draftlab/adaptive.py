@@ -42,7 +42,8 @@ class Adaptive:
     _accepted: list[float] = field(init=False)
     _judged: list[float] = field(init=False)
     _choice: int = field(init=False)
-    _pause: int = field(init=False)
+    _pause: int | None = field(init=False)
+    """Plain rounds to go before the next probe; None: there will be none."""
 
     def __post_init__(self) -> None:
         self.begin()
@@ -57,23 +58,27 @@ class Adaptive:
         self._accepted = [0.0] * self.most
         self._judged = [0.0] * self.most
         self._choice = self._best()
-        self._pause = 0 if self._choice else self._pause_after_a_probe()
+        # Where not even a draft that is accepted whole pays, none is ever made; else the first probe is the most useful.
+        self._pause = 0 if self._may_pay() else None
 
     def limit(self) -> int:
         """The most tokens that the next round may draft."""
         if self._choice:
             return self._choice
-        return 0 if self._pause else min(1, self.most)
+        return 1 if self._pause == 0 else 0
 
     def observe(self, outcome: Round) -> None:
         """Learn from a round that drafted; wait in one that was not to."""
         if not outcome.num_drafted:
-            self._pause = max(0, self._pause - 1)
+            self._pause = self._pause and self._pause - 1
             return
         self._learn(outcome)
         self._choice = self._best()
         if not self._choice and not outcome.num_accepted:
             self._pause = self._pause_after_a_probe()
+
+    def _may_pay(self) -> bool:
+        return any(num + 1 > (1.0 + MARGIN) * cost / self.costs[0] for num, cost in enumerate(self.costs))
 
     def _learn(self, outcome: Round) -> None:
         """Tokens after the first rejection were not judged."""
@@ -101,8 +106,6 @@ class Adaptive:
 
     def _pause_after_a_probe(self) -> int:
         """So many plain rounds that what the next probes are expected to lose is a small share of them."""
-        if not self.most:
-            return 0
         rate = self._rates()[0]
         lost = (self.costs[1] / self.costs[0] - 1.0 - rate) / (1.0 - rate)  # they go on until one is rejected
         return round(min(max(lost / PROBE_SHARE, SHORTEST_PAUSE), LONGEST_PAUSE))

@@ -19,7 +19,7 @@ FIGURES = {
 }  # fmt: skip
 ARM = FIGURES | {
     "drafter", "gamma", "rule", "category", "num_prompts", "num_failed", "acceptance_at", "identical", "compared",
-    "divergences", "lossless", "within_noise",
+    "divergences", "lossless", "within_noise", "draft_length",
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",
