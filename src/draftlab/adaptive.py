@@ -33,8 +33,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 4, 64
 class Adaptive:
     """Follows the acceptance within a text; every text starts anew, so that their order changes nothing.
 
-    While no draft pays, none is made for a while; then one token is drafted to look again, and again at once as long as
-    it is accepted. Rounds in which the drafter has nothing to offer cost nothing and say nothing.
+    While no draft pays, one token is drafted to look again, and again at once as long as it is accepted; after one that
+    is rejected nothing is drafted for some rounds. Rounds in which the drafter has nothing to offer say nothing.
     """
 
     costs: Sequence[float]
@@ -58,7 +58,7 @@ class Adaptive:
         self._accepted = [0.0] * self.most
         self._judged = [0.0] * self.most
         self._choice = self._best()
-        # Where not even a draft that is accepted whole pays, none is ever made; else the first probe is the most useful.
+        # The first probe is the most useful, but where not even a draft that is accepted whole pays there is none.
         self._pause = 0 if self._may_pay() else None
 
     def limit(self) -> int:
@@ -70,7 +70,8 @@ class Adaptive:
     def observe(self, outcome: Round) -> None:
         """Learn from a round that drafted; wait in one that was not to."""
         if not outcome.num_drafted:
-            self._pause = self._pause and self._pause - 1
+            if self._pause:
+                self._pause -= 1
             return
         self._learn(outcome)
         self._choice = self._best()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -79,7 +80,7 @@ def test_what_is_rejected_is_given_up_and_probed_with_one_token_at_the_stated_ro
     given_up = rounds.index(0)
     assert given_up <= 6
     probes = [i for i, n in enumerate(rounds) if n and i > given_up]
-    pauses = [after - before - 1 for before, after in zip(probes, probes[1:], strict=False)]
+    pauses = [after - before - 1 for before, after in pairwise(probes)]
     assert {rounds[i] for i in probes} == {1}
     assert all(SHORTEST_PAUSE <= pause <= LONGEST_PAUSE for pause in pauses)
     assert pauses == sorted(pauses)  # the less hope, the less often
