@@ -26,7 +26,7 @@ MARGIN = 0.02
 PROBE_SHARE = 0.01
 """The most that looking whether drafts pay again may cost, as a share of plain decoding."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 4, 64
-"""In rounds."""
+"""In rounds. The first pause of a text is the shortest, and each is at most twice as long as the last could be."""
 
 
 @dataclass(slots=True)
@@ -44,6 +44,8 @@ class Adaptive:
     _choice: int = field(init=False)
     _pause: int | None = field(init=False)
     """Plain rounds to go before the next probe; None: there will be none."""
+    _patience: int = field(init=False)
+    """The longest that the next pause may be."""
 
     def __post_init__(self) -> None:
         self.begin()
@@ -60,6 +62,7 @@ class Adaptive:
         self._choice = self._best()
         # The first probe is the most useful, but where not even a draft that is accepted whole pays there is none.
         self._pause = 0 if self._may_pay() else None
+        self._patience = SHORTEST_PAUSE
 
     def limit(self) -> int:
         """The most tokens that the next round may draft."""
@@ -76,7 +79,8 @@ class Adaptive:
         self._learn(outcome)
         self._choice = self._best()
         if not self._choice and not outcome.num_accepted:
-            self._pause = self._pause_after_a_probe()
+            self._pause = min(self._pause_after_a_probe(), self._patience)
+            self._patience *= 2
 
     def _may_pay(self) -> bool:
         return any(num + 1 > (1.0 + MARGIN) * cost / self.costs[0] for num, cost in enumerate(self.costs))

@@ -88,6 +88,13 @@ def test_what_is_rejected_is_given_up_and_probed_with_one_token_at_the_stated_ro
     assert 0.2 / PROBE_SHARE < pauses[-1] < 0.35 / PROBE_SHARE
 
 
+def test_pauses_double_up_to_the_longest_where_a_probe_is_dear() -> None:
+    rounds = drafted(play(Adaptive(DEAR), lambda _: False, 300))
+    probes = [i for i, n in enumerate(rounds) if n]
+    pauses = [after - before - 1 for before, after in pairwise(probes)]
+    assert pauses[:6] == [SHORTEST_PAUSE, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+
+
 def test_probes_cost_little() -> None:
     policy = Adaptive(MEDIUM)
     play(policy, lambda _: False, 30)
