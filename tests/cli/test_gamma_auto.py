@@ -126,3 +126,19 @@ def test_a_spec_may_say_auto(draftlab: Command, mine: str) -> None:
     Path("spec.toml").write_text(f'target = "toy"\nsuites = ["{mine}"]\ngammas = ["auto"]\nmax_new_tokens = 4\n')
     assert draftlab("bench", "spec.toml", "--out", "run", "--json").status == 0
     assert json.loads(Path("run", "manifest.json").read_text())["experiment"]["gammas"] == ["auto"]
+
+
+@pytest.mark.parametrize(("gammas", "rows"), [(("auto",), AUTO_GAMMA + 1), (("auto", "20"), 21), (("3",), 4)])
+def test_the_exact_mode_has_room_for_the_longest_draft(
+    draftlab: Command, mine: str, monkeypatch: pytest.MonkeyPatch, gammas: tuple[str, ...], rows: int
+) -> None:
+    load, asked = workbench.load_model, []
+
+    def listening(*arguments: Any, fixed_rows: int | None = None, **options: Any) -> Any:
+        asked.append(fixed_rows)
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(workbench, "load_model", listening)
+    flags = [word for gamma in gammas for word in ("--gamma", gamma)]
+    assert draftlab("bench", "--target", "toy", "--suite", mine, "--exact", *flags, "--out", "run").status == 0
+    assert asked == [rows]

@@ -131,8 +131,9 @@ def test_a_probe_waits_for_a_draft() -> None:
         assert policy.limit() == 1
 
 
-def test_a_text_teaches_nothing_for_the_next() -> None:
-    policy, fresh = Adaptive(CHEAP), Adaptive(CHEAP)
+@pytest.mark.parametrize("costs", [CHEAP, DEAR], ids=["cheap", "dear"])
+def test_a_text_teaches_nothing_for_the_next(costs: list[float]) -> None:
+    policy, fresh = Adaptive(costs), Adaptive(costs)
     play(policy, lambda _: False, 50)
     policy.begin()
     assert drafted(play(policy, often(0.6), 100)) == drafted(play(fresh, often(0.6), 100))
