@@ -23,18 +23,20 @@ MEMORY = 0.92
 """What a round's evidence still counts for a drafted round later: about twelve rounds are remembered."""
 MARGIN = 0.02
 """A draft has to promise so much more than plain decoding."""
-PROBE_SHARE = 0.01
-"""The most that looking whether drafts pay again may cost, as a share of plain decoding."""
+FIRST_SHARE, PROBE_SHARE = 0.04, 0.01
+"""What looking whether drafts pay again may cost, as a share of plain decoding: at the beginning of a text, then
+half as much from probe to probe, and never less than the second."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 4, 64
-"""In rounds. The first pause of a text is the shortest, and each is at most twice as long as the last could be."""
+"""In rounds."""
 
 
 @dataclass(slots=True)
 class Adaptive:
     """Follows the acceptance within a text; every text starts anew, so that their order changes nothing.
 
-    While no draft pays, one token is drafted to look again, and again at once as long as it is accepted; after one that
-    is rejected nothing is drafted for some rounds. Rounds in which the drafter has nothing to offer say nothing.
+    While no draft pays, the one that loses least is made to look again, and again at once as long as some of it is
+    accepted; after one that is rejected nothing is drafted for some rounds. Rounds in which the drafter has nothing to
+    offer say nothing.
     """
 
     costs: Sequence[float]
@@ -44,8 +46,7 @@ class Adaptive:
     _choice: int = field(init=False)
     _pause: int | None = field(init=False)
     """Plain rounds to go before the next probe; None: there will be none."""
-    _patience: int = field(init=False)
-    """The longest that the next pause may be."""
+    _share: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.begin()
@@ -62,13 +63,13 @@ class Adaptive:
         self._choice = self._best()
         # The first probe is the most useful, but where not even a draft that is accepted whole pays there is none.
         self._pause = 0 if self._may_pay() else None
-        self._patience = SHORTEST_PAUSE
+        self._share = FIRST_SHARE
 
     def limit(self) -> int:
         """The most tokens that the next round may draft."""
         if self._choice:
             return self._choice
-        return 1 if self._pause == 0 else 0
+        return self._probe() if self._pause == 0 else 0
 
     def observe(self, outcome: Round) -> None:
         """Learn from a round that drafted; wait in one that was not to."""
@@ -79,8 +80,8 @@ class Adaptive:
         self._learn(outcome)
         self._choice = self._best()
         if not self._choice and not outcome.num_accepted:
-            self._pause = min(self._pause_after_a_probe(), self._patience)
-            self._patience *= 2
+            self._pause = self._pause_after_a_probe()
+            self._share = max(self._share / 2, PROBE_SHARE)
 
     def _may_pay(self) -> bool:
         return any(num + 1 > (1.0 + MARGIN) * cost / self.costs[0] for num, cost in enumerate(self.costs))
@@ -102,15 +103,28 @@ class Adaptive:
             rates.append(before)
         return rates
 
+    def _expected(self) -> list[float]:
+        """The tokens of a round that drafts 0, 1, ... tokens."""
+        return list(accumulate(accumulate(self._rates(), mul), initial=1.0))
+
+    def _gains(self) -> list[float]:
+        """Speed-ups over plain decoding, by drafted tokens."""
+        return [tokens * self.costs[0] / cost for tokens, cost in zip(self._expected(), self.costs, strict=True)]
+
     def _best(self) -> int:
         """The draft that gives most per cost; 0 where none gives clearly more than plain decoding."""
-        expected = accumulate(accumulate(self._rates(), mul), initial=1.0)
-        gains = [tokens * self.costs[0] / cost for tokens, cost in zip(expected, self.costs, strict=True)]
+        gains = self._gains()
         best = max(range(len(gains)), key=gains.__getitem__)  # the shortest of equally good ones
         return best if gains[best] > 1.0 + MARGIN else 0
 
+    def _probe(self) -> int:
+        """The draft that loses least; a second token may cost next to nothing where the first one is dear."""
+        gains = self._gains()
+        return max(range(1, len(gains)), key=gains.__getitem__)
+
     def _pause_after_a_probe(self) -> int:
         """So many plain rounds that what the next probes are expected to lose is a small share of them."""
-        rate = self._rates()[0]
-        lost = (self.costs[1] / self.costs[0] - 1.0 - rate) / (1.0 - rate)  # they go on until one is rejected
-        return round(min(max(lost / PROBE_SHARE, SHORTEST_PAUSE), LONGEST_PAUSE))
+        probe = self._probe()
+        lost = self.costs[probe] / self.costs[0] - self._expected()[probe]
+        lost /= 1.0 - self._rates()[0]  # they go on until one is rejected
+        return round(min(max(lost / self._share, SHORTEST_PAUSE), LONGEST_PAUSE))

@@ -88,11 +88,12 @@ def test_what_is_rejected_is_given_up_and_probed_with_one_token_at_the_stated_ro
     assert 0.2 / PROBE_SHARE < pauses[-1] < 0.35 / PROBE_SHARE
 
 
-def test_pauses_double_up_to_the_longest_where_a_probe_is_dear() -> None:
+def test_pauses_grow_up_to_the_longest_where_a_probe_is_dear() -> None:
     rounds = drafted(play(Adaptive(DEAR), lambda _: False, 300))
     probes = [i for i, n in enumerate(rounds) if n]
     pauses = [after - before - 1 for before, after in pairwise(probes)]
-    assert pauses[:6] == [SHORTEST_PAUSE, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert SHORTEST_PAUSE < pauses[0] < LONGEST_PAUSE / 2
+    assert pauses[0] < pauses[1] <= pauses[2] == pauses[3] == LONGEST_PAUSE
 
 
 def test_probes_cost_little() -> None:
@@ -105,10 +106,10 @@ def test_an_accepted_probe_is_followed_by_another_at_once_until_drafts_pay_again
     policy = Adaptive(MEDIUM)
     play(policy, lambda _: False, 60)
     rounds = drafted(play(policy, lambda _: True, LONGEST_PAUSE + 30))
-    back = rounds.index(1)
+    back = next(i for i, n in enumerate(rounds) if n)
     assert 0 not in rounds[back:]
     assert rounds[-1] > 4
-    assert rounds[back : back + 3] == [1, 1, 1]
+    assert rounds[back] < rounds[-1]
 
 
 def test_empty_drafts_say_nothing() -> None:
@@ -128,7 +129,7 @@ def test_a_probe_waits_for_a_draft() -> None:
         policy.observe(Round(0, 0, (0,)))
     for _ in range(10):  # nothing was offered
         policy.observe(Round(0, 0, (0,)))
-        assert policy.limit() == 1
+        assert policy.limit() == 1  # as before
 
 
 @pytest.mark.parametrize("costs", [CHEAP, DEAR], ids=["cheap", "dear"])
