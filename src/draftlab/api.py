@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from draftlab.adaptive import Adaptive
 from draftlab.bench.clock import WallClock
 from draftlab.bench.recorder import record
 from draftlab.bench.run import Observer, run_bench
-from draftlab.build import prepare_bench
+from draftlab.build import known_costs, prepare_bench
 from draftlab.chance import make_chance
 from draftlab.decoding import room_after
 from draftlab.errors import DraftlabError
@@ -20,7 +21,8 @@ from draftlab.records import Rounds
 from draftlab.report.notebook import Piece, text_html
 from draftlab.report.origins import places
 from draftlab.report.run_view import RunView
-from draftlab.spec import Experiment, make_experiment
+from draftlab.spec import Experiment, Gamma, make_experiment
+from draftlab.store import Store
 from draftlab.streaming import pieces
 from draftlab.suites import Prompt
 from draftlab.types import StopReason
@@ -72,13 +74,16 @@ def generate(
     *,
     target: str,
     drafter: str = "ngram",
-    gamma: int = 5,
+    gamma: Gamma = 5,
     chat: bool = False,
     listen: Listener | None = None,
     say: Callable[[str], None] = lambda _: None,
     **settings: Any,
 ) -> Generation:
-    """Decode one text speculatively. `settings` are those of `Experiment`: max_new_tokens, temperature, seed, ..."""
+    """Decode one text speculatively; with gamma "auto" a round drafts as many tokens as pay.
+
+    `settings` are those of `Experiment`: max_new_tokens, temperature, seed, ...
+    """
     if not prompt.strip():
         raise DraftlabError("the prompt is empty", "Give it at least one word.")
     experiment = make_experiment({"target": target, "drafters": (drafter,), "gammas": (gamma,), **settings})
@@ -87,7 +92,8 @@ def generate(
     tokens = bench.encode(Prompt(id="prompt", prompt=None if chat else prompt, messages=messages))
     asked = experiment.max_new_tokens or DEFAULT_NEW_TOKENS
     room_after(bench.target.model, tokens, asked)  # refused before a drafter is loaded
-    decoder = bench.decoder(bench.drafter(drafter), gamma)
+    built = bench.drafter(drafter)
+    decoder = bench.decoder(built, Adaptive(bench.costs(built)) if gamma == "auto" else gamma)
     chance = make_chance(experiment.seed, decoder.rule.coupled)
     events = decoder.decode(tokens, max_new_tokens=asked, chance=chance)
     if listen is not None:
@@ -122,4 +128,6 @@ def run(
     say: Callable[[str], None] = lambda _: None,
 ) -> RunView:
     """Run an experiment into `folder`; what a resumed run already has is not done again."""
-    return RunView(run_bench(prepare_bench(experiment, say), Path(folder), resume=resume, observer=observer).folder)
+    costs = known_costs(Store.open(Path(folder)).manifest()) if resume else None
+    store = run_bench(prepare_bench(experiment, say, costs), Path(folder), resume=resume, observer=observer)
+    return RunView(store.folder)

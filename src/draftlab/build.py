@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from draftlab.adaptive import Adaptive
 from draftlab.bench.clock import WallClock
 from draftlab.bench.divergence import Examiner
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
@@ -19,9 +20,9 @@ from draftlab.decoding import room_after
 from draftlab.engines.capabilities import GeneratesNatively
 from draftlab.errors import DraftlabError
 from draftlab.events import Event
-from draftlab.records import Arm, Goal, PromptRecord
+from draftlab.records import Arm, Goal, PromptRecord, RunManifest
 from draftlab.sampling import Warper
-from draftlab.spec import Experiment
+from draftlab.spec import Experiment, Gamma
 from draftlab.stats import MIN_PROMPTS
 from draftlab.suites import Prompt, Suite, load_suites
 from draftlab.types import Drafter, LanguageModel, LoadedModel
@@ -31,8 +32,15 @@ _CLOSING_PROMPTS = 8
 _BUDGET_MINUTES = 30.0
 
 
-def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> PreparedBench:
-    """Load, resolve and check everything that a bench needs."""
+Costs = Mapping[str, Sequence[int]]
+"""By drafter, what a round costs by the number of drafted tokens, in nanoseconds."""
+
+
+def prepare_bench(experiment: Experiment, say: Report = lambda _: None, costs: Costs | None = None) -> PreparedBench:
+    """Load, resolve and check everything that a bench needs.
+
+    A draft length that adapts takes its `costs` from here where they are known, and measures them where not.
+    """
     suites = load_suites(experiment.suites, experiment.limit)
     goal = _goal(experiment, sum(len(suite.prompts) for suite in suites))
     bench = Workbench.open(experiment, say)
@@ -41,7 +49,7 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
     ids = [prompt.record.id for prompt in prompts]
     return PreparedBench(
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
-        arms=_prepare_arms(bench, clock, len(prompts)),
+        arms=_prepare_arms(bench, clock, len(prompts), costs or {}),
         prompts=prompts,
         suites={suite.name: suite.fingerprint for suite in suites},
         repetitions=experiment.repetitions,
@@ -61,6 +69,11 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None) -> Prepa
         detail_prompts=ids if experiment.detail == "tokens" else (),
         goal=goal,
     )
+
+
+def known_costs(manifest: RunManifest) -> Costs:
+    """The costs that a run began with, so that it is finished by the same choices."""
+    return {arm.drafter: arm.costs for arm in manifest.arms if arm.costs is not None}
 
 
 def _spread(ids: Sequence[str], most: int) -> list[str]:
@@ -100,15 +113,15 @@ def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedP
     return PreparedPrompt(record, tokens, capacity=len(tokens) + room)
 
 
-def _prepare_arms(bench: Workbench, clock: WallClock, num_prompts: int) -> list[PreparedArm]:
+def _prepare_arms(bench: Workbench, clock: WallClock, num_prompts: int, costs: Costs) -> list[PreparedArm]:
     baseline = _decoding_arm(bench, "none", 0, clock)
     arms = [baseline]
     for drafter in dict.fromkeys(bench.experiment.drafters):
         if drafter != "none":
             built = bench.drafter(drafter)  # shared by its gammas: a drafter starts afresh with every text
-            arms += [
-                _decoding_arm(bench, drafter, gamma, clock, built) for gamma in dict.fromkeys(bench.experiment.gammas)
-            ]
+            gammas = dict.fromkeys(bench.experiment.gammas)
+            known = (costs.get(drafter) or bench.costs(built)) if "auto" in gammas else ()
+            arms += [_decoding_arm(bench, drafter, gamma, clock, built, known) for gamma in gammas]
     controlled = bench.experiment.control and len(arms) > 1
     if controlled:  # behind the drafted arms, so that the two do not follow one another more often than others do
         arms.append(_again(baseline, id="none again", role="control"))
@@ -127,19 +140,26 @@ def _again(baseline: PreparedArm, **changes: Any) -> PreparedArm:
 
 
 def _decoding_arm(
-    bench: Workbench, drafter: str, gamma: int, clock: WallClock, built: Drafter | None = None
+    bench: Workbench,
+    drafter: str,
+    gamma: Gamma,
+    clock: WallClock,
+    built: Drafter | None = None,
+    costs: Sequence[int] = (),
 ) -> PreparedArm:
-    decoder = bench.decoder(built or bench.drafter(drafter), gamma)
+    decoder = bench.decoder(built or bench.drafter(drafter), Adaptive(costs) if gamma == "auto" else gamma)
     rule = decoder.rule
     is_baseline = drafter == "none"
     arm = Arm(
         id="none" if is_baseline else f"{drafter} gamma={gamma}",
         role="baseline" if is_baseline else "drafted",
         drafter=drafter,
-        gamma=gamma,
+        gamma=decoder.draft_length.most,
         rule=bench.experiment.rule,
         lossless=rule.lossless,
         coupled=rule.coupled,
+        draft_length="auto" if gamma == "auto" else "fixed",
+        costs=tuple(costs) if gamma == "auto" else None,
     )
 
     def events(prompt: Sequence[int], max_new_tokens: int, seed: int) -> Iterator[Event]:

@@ -166,6 +166,10 @@ class Arm(_Record):
     """Whether a sampled text has to equal the baseline's, token for token."""
     num_prompts: int | None = None
     """It decodes only the first so many prompts; None: all."""
+    draft_length: Literal["fixed", "auto"] = "fixed"
+    """auto: each round drafts as many tokens as pay, at most `gamma`."""
+    costs: tuple[int, ...] | None = None
+    """Of a round that drafts 0, 1, ... `gamma` tokens, in nanoseconds, as `auto` reckons with them."""
 
     def num_repetitions(self, asked: int) -> int:
         """How often it decodes each prompt, where `asked` repetitions are: checks beside the blocks run once."""

@@ -13,6 +13,10 @@ from draftlab.errors import DraftlabError, UnknownNameError
 
 DEFAULT_TARGET = "smollm2-135m-instruct"
 MAX_GAMMA = 256
+AUTO_GAMMA = 16
+"""The most that a round drafts where the draft length is `auto`."""
+Gamma = int | Literal["auto"]
+"""The most tokens drafted in a round, or as many as pay."""
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -36,7 +40,7 @@ class Experiment(BaseModel):
     target: str = Field(default=DEFAULT_TARGET, min_length=1)
     drafters: tuple[str, ...] = Field(default=("ngram",), min_length=1)
     suites: tuple[str, ...] = Field(default=("code", "prose"), min_length=1)
-    gammas: tuple[int, ...] = Field(default=(5,), min_length=1)
+    gammas: tuple[Gamma, ...] = Field(default=(5,), min_length=1)
     rule: str = "rejection"
     max_new_tokens: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, ge=0.0, le=100.0)
@@ -66,12 +70,13 @@ class Experiment(BaseModel):
     trust_remote_code: bool = False
     allow_pickle: bool = False
 
-    @field_validator("gammas")
+    @field_validator("gammas", mode="before")
     @classmethod
-    def _sensible_gammas(cls, gammas: tuple[int, ...]) -> tuple[int, ...]:
-        for gamma in gammas:
-            if not 0 <= gamma <= MAX_GAMMA:
-                raise ValueError(f"gamma is the most tokens drafted in a round, from 0 to {MAX_GAMMA}")
+    def _sensible_gammas(cls, gammas: Any) -> Any:
+        for gamma in gammas if isinstance(gammas, list | tuple) else ():
+            is_number = isinstance(gamma, int) or (isinstance(gamma, str) and gamma.strip().isdecimal())
+            if gamma != "auto" and not (is_number and 0 <= int(gamma) <= MAX_GAMMA):
+                raise ValueError(f"gamma is the most tokens drafted in a round, from 0 to {MAX_GAMMA}, or auto")
         return gammas
 
     @field_validator("until", mode="before")
@@ -108,6 +113,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DraftlabError(f"cannot read the spec {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DraftlabError(f"{path} is not valid TOML: {error}") from error
+
+
+def most_drafted(*gammas: Gamma) -> int:
+    """The longest draft that any of `gammas` allows."""
+    return max(AUTO_GAMMA if gamma == "auto" else gamma for gamma in gammas)
 
 
 def make_experiment(settings: Mapping[str, Any]) -> Experiment:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from draftlab.bench.clock import WallClock
+from draftlab.bench.costs import measure_costs
 from draftlab.decoding import Decoder
 from draftlab.draft_length import Fixed
 from draftlab.drafters.reference import build_drafter, parse_drafter
@@ -17,7 +19,7 @@ from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions, resolve
 from draftlab.rules import RULES
 from draftlab.sampling import Warper
-from draftlab.spec import Experiment, Sampling
+from draftlab.spec import AUTO_GAMMA, Experiment, Sampling, most_drafted
 from draftlab.stopping import Stopping
 from draftlab.suites import Prompt
 from draftlab.types import Compression, Drafter, DrafterContext, DraftLength, LoadedModel, VerificationRule
@@ -46,7 +48,7 @@ class Workbench:
             parse_drafter(drafter)
         RULES.load(experiment.rule)
         say(f"loading target {experiment.target}")
-        rows = max(experiment.gammas) + 1 if experiment.exact else None
+        rows = most_drafted(*experiment.gammas) + 1 if experiment.exact else None
         target = load_model(experiment.target, experiment, say, fixed_rows=rows)
         sampling = resolve_sampling(experiment, target.defaults)
         tokens = () if experiment.ignore_eos else target.defaults.get("eos_token_id", ())
@@ -70,6 +72,12 @@ class Workbench:
         warp = Warper(self.sampling, self.target.model.name)
         policy = Fixed(length) if isinstance(length, int) else length
         return Decoder(self.target.model, drafter, self.rule, warp, policy, self.stopping)
+
+    def costs(self, drafter: Drafter) -> tuple[int, ...]:
+        """What a round with `drafter` costs by the number of drafted tokens, for a draft length that adapts."""
+        self.say("measuring what rounds cost, for --gamma auto")
+        clock = WallClock(self.target.synchronize)
+        return measure_costs(self.decoder(drafter, AUTO_GAMMA), self.target.tokenizer.encode, clock)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Token ids; messages go through the chat template."""

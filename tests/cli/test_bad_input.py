@@ -35,6 +35,7 @@ BAD = [
     (["--target", "./nowhere"], "there is no folder ./nowhere", "owner/name"),
     (["--target", "toy:much"], "toy 'much' is no number", "toy:0.5"),
     (["--gamma", "-1"], "--gamma cannot be -1", "from 0 to 256"),
+    (["--gamma", "often"], "--gamma cannot be often", "or auto"),
     (["--gamma", "100000"], "--gamma cannot be 100000", "from 0 to 256"),
     (["--temperature", "-0.5"], "--temperature cannot be -0.5", "greater than or equal to 0"),
     (["--temperature", "nan"], "--temperature cannot be nan", "finite number"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from draftlab.adaptive import Adaptive
 from draftlab.drafters import DRAFTERS
 from draftlab.rules import RULES
 from draftlab.testing import law_of_decoding
@@ -80,6 +81,29 @@ def test_so_it_is_in_longer_texts(sampling: str, same_law: SameLaw) -> None:
     settings = SAMPLINGS[sampling]
     subject = decoder(build("model", settings, TWO), settings, 4, rule="block", stop=NEVER, widths=TWO)
     same_law(law_of_decoding(subject, PROMPT, 6), oracle(settings, 6, stop=NEVER, widths=TWO))
+
+
+FOLLOWS = [1.0, 1.45, 1.9, 2.3]
+"""Costs by which the length changes within a short text: 1 at first, 2 after an acceptance, 0 after a rejection."""
+
+
+@pytest.mark.parametrize("sampling", ["greedy", "t1", "t.7-k2", "t1-penalty"])
+@pytest.mark.parametrize("drafter", ["ngram", "model"])
+@pytest.mark.parametrize("rule", LOSSLESS)
+def test_so_it_is_where_the_draft_length_follows_what_was_accepted(
+    rule: str, drafter: str, sampling: str, same_law: SameLaw
+) -> None:
+    settings = SAMPLINGS[sampling]
+    subject = decoder(build(drafter, settings, TWO), settings, Adaptive(FOLLOWS), rule=rule, stop=NEVER, widths=TWO)
+    same_law(law_of_decoding(subject, PROMPT, 6), oracle(settings, 6, stop=NEVER, widths=TWO))
+
+
+def test_the_draft_length_changes_there() -> None:
+    settings = SAMPLINGS["t1"]
+    subject = decoder(build("model", settings, TWO), settings, Adaptive(FOLLOWS), stop=NEVER, widths=TWO)
+    law = law_of_rounds(subject, 6)
+    for later in (0, 2):  # not for want of room: four places are left
+        assert sum(mass for rounds, mass in law.items() if [r.num_drafted for r in rounds[:2]] == [1, later]) > 0.1
 
 
 @pytest.mark.parametrize("widths", ["target-padded", "drafter-padded"])

@@ -17,7 +17,7 @@ from draftlab.sampling import Warper
 from draftlab.spec import Sampling
 from draftlab.stopping import Stopping
 from draftlab.testing import enumerate_law, law_of_target
-from draftlab.types import Chance, Compression, Distributions, Drafter, DrafterContext, LoadedModel, Round
+from draftlab.types import Chance, Compression, Distributions, Drafter, DrafterContext, DraftLength, LoadedModel, Round
 
 PROMPT = [0, 1, 0]  # repeats itself, so that prompt lookup drafts from the first round on
 STOP = frozenset({2})
@@ -82,7 +82,7 @@ def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
 def decoder(
     drafter: Drafter,
     sampling: Sampling,
-    gamma: int,
+    gamma: int | DraftLength,
     *,
     rule: str = "rejection",
     stop: frozenset[int] = STOP,
@@ -90,9 +90,8 @@ def decoder(
 ) -> Decoder:
     """A decoder on a fresh toy target."""
     target = ToyModel(widths.target, scale=SCALE)
-    return Decoder(
-        target, drafter, RULES.load(rule)(), RememberingWarper(sampling, "toy"), Fixed(gamma), Stopping(stop)
-    )
+    length = Fixed(gamma) if isinstance(gamma, int) else gamma
+    return Decoder(target, drafter, RULES.load(rule)(), RememberingWarper(sampling, "toy"), length, Stopping(stop))
 
 
 def oracle(

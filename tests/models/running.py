@@ -17,7 +17,7 @@ from draftlab.rules.rejection import RejectionRule
 from draftlab.sampling import Warper
 from draftlab.spec import Sampling
 from draftlab.stopping import Stopping
-from draftlab.types import Drafter, LanguageModel, Round, StopReason
+from draftlab.types import Drafter, DraftLength, LanguageModel, Round, StopReason
 
 GREEDY = Sampling()
 
@@ -62,11 +62,12 @@ def model_drafter(target: LanguageModel, model: LanguageModel, sampling: Samplin
 def decoder(
     target: LanguageModel,
     drafter: Drafter,
-    gamma: int,
+    gamma: int | DraftLength,
     sampling: Sampling = GREEDY,
     stop: frozenset[int] = frozenset(),
 ) -> Decoder:
-    return Decoder(target, drafter, RejectionRule(), Warper(sampling, target.name), Fixed(gamma), Stopping(stop))
+    length = Fixed(gamma) if isinstance(gamma, int) else gamma
+    return Decoder(target, drafter, RejectionRule(), Warper(sampling, target.name), length, Stopping(stop))
 
 
 def run(subject: Decoder, prompt: Sequence[int], max_new_tokens: int, seed: int = 0) -> Run:

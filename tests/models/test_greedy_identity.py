@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from draftlab.adaptive import Adaptive
 from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.none import NoDrafter
 from draftlab.engines.transformers import TransformersModel
@@ -76,6 +77,22 @@ def test_ngram_changes_nothing(family: Family, gamma: int) -> None:
     runs = decode_all(TransformersModel(family.network, family.name), NgramDrafter(), gamma)
     assert texts(runs) == native_texts(family.name)
     assert 0.05 < acceptance_rate(runs) < 0.98
+
+
+@pytest.mark.parametrize("which", [*DRAFTER_WIDTHS, "ngram"])
+def test_a_draft_length_that_adapts_changes_nothing(family: Family, which: str) -> None:
+    """Drafts of many lengths, rounds without one between them, and a drafter that has missed some rounds."""
+    target = TransformersModel(family.network, family.name)
+    if which == "ngram":
+        drafter: Drafter = NgramDrafter()
+    else:
+        drafter = model_drafter(target, TransformersModel(family.drafters[which], which))
+    policy = Adaptive([1.0] + [1.2 + 0.15 * num for num in range(1, 9)])
+    subject = decoder(target, drafter, policy, stop=STOP)
+    runs = [run(subject, prompt, MAX_NEW_TOKENS) for prompt in PROMPTS]
+    assert texts(runs) == native_texts(family.name)
+    lengths = {outcome.num_drafted for finished in runs for outcome in finished.rounds}
+    assert 0 in lengths and len(lengths) > 3
 
 
 def test_the_baseline_is_generates_own(family: Family) -> None:

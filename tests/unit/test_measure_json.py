@@ -22,6 +22,7 @@ ARM = FIGURES | {
     "divergences", "lossless", "within_noise", "positions", "acceptance_by",
     "predicted_speedup", "efficiency", "iid_speedup", "cost",
     "why_not_faster", "best_gamma",
+    "draft_length",
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from draftlab.errors import DraftlabError, UnknownNameError
-from draftlab.spec import DEFAULT_TARGET, MAX_GAMMA, Experiment, Sampling, make_experiment, read_toml
+from draftlab.spec import (
+    AUTO_GAMMA,
+    DEFAULT_TARGET,
+    MAX_GAMMA,
+    Experiment,
+    Sampling,
+    make_experiment,
+    most_drafted,
+    read_toml,
+)
 
 REFUSED: list[tuple[str, Any, str]] = [
     ("gammas", [-1], "--gamma"),
@@ -17,6 +26,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("gammas", [], "--gamma"),
     ("gammas", 5, "--gamma"),
     ("gammas", [2.5], "--gamma"),
+    ("gammas", ["often"], "--gamma"),
+    ("gammas", ["auto", "2.5"], "--gamma"),
+    ("gammas", "auto", "--gamma"),
     ("temperature", -0.1, "--temperature"),
     ("temperature", 101, "--temperature"),
     ("temperature", float("nan"), "--temperature"),
@@ -129,3 +141,9 @@ def test_a_bad_toml_file_is_named_in_one_line(tmp_path: Path, content: bytes) ->
 def test_a_missing_toml_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DraftlabError, match=r"cannot read the spec .*nowhere\.toml: No such file"):
         read_toml(tmp_path / "nowhere.toml")
+
+
+def test_a_gamma_is_a_number_or_auto() -> None:
+    assert make_experiment({"gammas": ["3", "auto", 7]}).gammas == (3, "auto", 7)
+    assert most_drafted("auto") == AUTO_GAMMA
+    assert most_drafted(3, "auto", AUTO_GAMMA + 1) == AUTO_GAMMA + 1

@@ -19,7 +19,7 @@ from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError, UnknownNameError, UnsupportedError
 from draftlab.events import Committed
 from draftlab.models import resolve
-from draftlab.spec import Sampling
+from draftlab.spec import Sampling, most_drafted
 from draftlab.testing.planted import PLANTED, PlantedBug
 from draftlab.types import LanguageModel
 from draftlab.workbench import Workbench
@@ -115,7 +115,7 @@ class OwnSubject:
         drafter = bench.drafter(self._drafter)
         if isinstance(drafter, ModelDrafter):
             drafter.model = self._counted("drafter", drafter.model)
-        decoder = bench.decoder(drafter, bench.experiment.gammas[0])
+        decoder = bench.decoder(drafter, most_drafted(bench.experiment.gammas[0]))
         decoder = replace(decoder, target=self._counted("target", decoder.target))
         return decoder if self._bug is None else self._bug.plant(decoder)
 
@@ -155,7 +155,7 @@ def _open(of: str, adapter: Adapter, bench: Workbench, drafter: str) -> Generate
     setting = Setting(
         target=_location(bench.experiment.target),
         drafter=_location(reference.argument or "") if reference.name == "model" else None,
-        gamma=bench.experiment.gammas[0],
+        gamma=most_drafted(bench.experiment.gammas[0]),
         dtype=str(description["dtype"]),
         device=str(description["device"]),
     )

@@ -47,8 +47,11 @@ def _identity(facts: Mapping[str, Any]) -> list[Any]:
 def fingerprint(bench: PreparedBench) -> str:
     """A hash of all that decides what is decoded; the machine may differ, the texts may not."""
     content = {
-        # Without what is not set: a field that arms did not have once must not change the hash of an older run.
-        "arms": [prepared.arm.model_dump(exclude_none=True) for prepared in bench.arms],
+        # Without what is not set: a field that arms did not have once must not change the hash of an older run. That a
+        # draft length is auto stands in the id; a resumed run takes the costs from its manifest.
+        "arms": [
+            prepared.arm.model_dump(exclude_none=True, exclude={"draft_length", "costs"}) for prepared in bench.arms
+        ],
         "prompts": [[p.record.id, list(p.tokens), p.record.max_new_tokens] for p in bench.prompts],
         "repetitions": bench.repetitions,
         "seed": bench.seed,

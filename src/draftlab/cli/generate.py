@@ -23,8 +23,14 @@ def generate(
     target: options.Target = None,
     drafter: Annotated[str, typer.Option("--drafter", "-d", help="NAME[:ARGUMENT][,OPTION=VALUE...]")] = "ngram",
     gamma: Annotated[
-        int, typer.Option("--gamma", "--num-speculative-tokens", help="Most tokens drafted per round.")
-    ] = 5,
+        str,
+        typer.Option(
+            "--gamma",
+            "--num-speculative-tokens",
+            metavar="N|auto",
+            help="Most tokens drafted per round, or auto: as many as pay.",
+        ),
+    ] = "5",
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The prompt, or - for standard input.")] = "-",
     chat: Annotated[bool, typer.Option("--chat", help="Send the prompt through the chat template.")] = False,
     rule: options.Rule = None,
@@ -47,7 +53,7 @@ def generate(
     """Write one text. On a terminal, colours tell accepted tokens from the target's own."""
     from json import dumps
 
-    from draftlab.spec import DEFAULT_TARGET, make_experiment
+    from draftlab.spec import AUTO_GAMMA, DEFAULT_TARGET, make_experiment
 
     settings = options.given(
         rule=rule, max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
@@ -55,17 +61,18 @@ def generate(
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
     )  # fmt: skip
     text = _read_prompt(prompt)
-    make_experiment({**settings, "gammas": (gamma,)})  # bad settings are told without waiting for torch
+    # Bad settings are told without waiting for torch.
+    (length,) = make_experiment({**settings, "gammas": (gamma,)}).gammas
 
     from draftlab.api import generate as decode
     from draftlab.report.printable import printable_line
 
-    screen = None if json else _Screen(gamma)
+    screen = None if json else _Screen(AUTO_GAMMA if length == "auto" else length)
     result = decode(
         text,
         target=target or DEFAULT_TARGET,
         drafter=drafter,
-        gamma=gamma,
+        gamma=length,
         chat=chat,
         listen=screen.listen if screen else None,
         say=lambda line: print(printable_line(line), file=sys.stderr),

@@ -11,8 +11,13 @@ Target = Annotated[
     typer.Option("--target", "-t", help="A hub id, folder, .gguf file or catalogue name.", show_default=False),
 ]
 Gamma = Annotated[
-    list[int] | None,
-    typer.Option("--gamma", "--num-speculative-tokens", help="Most tokens drafted per round; may repeat. [default: 5]"),
+    list[str] | None,
+    typer.Option(
+        "--gamma",
+        "--num-speculative-tokens",
+        metavar="N|auto",
+        help="Most tokens drafted per round, or auto: as many as pay; may repeat. [default: 5]",
+    ),
 ]
 Rule = Annotated[str | None, typer.Option(help="Verification rule. [default: rejection]")]
 MaxNewTokens = Annotated[int | None, typer.Option(help="New tokens per prompt. [default: the prompt's own, else 128]")]

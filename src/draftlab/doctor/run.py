@@ -18,7 +18,7 @@ from draftlab.drafters.reference import DrafterReference, parse_drafter
 from draftlab.engines.placement import choose_device
 from draftlab.errors import DraftlabError
 from draftlab.models import resolve
-from draftlab.spec import Experiment
+from draftlab.spec import Experiment, most_drafted
 from draftlab.workbench import Report, Workbench, load_options
 
 _USUAL_CONTEXT = 2048
@@ -37,7 +37,7 @@ class Wishes:
 
 def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None) -> Diagnosis:
     """Examine the target and the first drafter of `experiment`, with drafts up to its first gamma."""
-    (drafter_text, *_), (gamma, *_) = experiment.drafters, experiment.gammas
+    drafter_text, gamma = experiment.drafters[0], most_drafted(experiment.gammas[0])
     reference = _require_known(parse_drafter(drafter_text), drafter_text)
     choose_device(experiment.device)  # refused before files are read
     if wishes.write_padded is not None and experiment.dtype != "auto":

@@ -20,7 +20,7 @@ from draftlab.metrics import (
 from draftlab.pairs import time_per_token
 from draftlab.records import SCHEMA_VERSION, Arm, Trace
 from draftlab.report.comparable import differences, notes, shared_prompts
-from draftlab.report.measure import ArmReport, is_complete, measure_arm
+from draftlab.report.measure import ArmReport, gamma_of, is_complete, measure_arm
 from draftlab.report.noise import noise_floor
 from draftlab.report.reading import Run, categories
 from draftlab.stats import Estimate, Sums, difference_of_ratios, ratio_of_products, ratio_of_ratios
@@ -110,12 +110,12 @@ def match_arms(reference: Run, other: Run) -> list[tuple[Arm, Arm]]:
     return [(arm, named[_name(arm)]) for arm in ours if _name(arm) in named]
 
 
-def _name(arm: Arm) -> tuple[str, int, str]:
-    return arm.drafter, arm.gamma, arm.rule
+def _name(arm: Arm) -> tuple[str, str, str]:
+    return arm.drafter, gamma_of(arm), arm.rule
 
 
 def _written(arms: Iterable[Arm]) -> str:
-    return " and ".join(f"{arm.drafter} gamma {arm.gamma} {arm.rule}" for arm in arms) or "none"
+    return " and ".join(f"{arm.drafter} gamma {gamma_of(arm)} {arm.rule}" for arm in arms) or "none"
 
 
 def _summary(run: Run, apart: Sequence[str] = (), noted: Sequence[str] = ()) -> RunSummary:

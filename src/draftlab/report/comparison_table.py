@@ -10,7 +10,7 @@ from rich.text import Text
 from draftlab.records import RunManifest
 from draftlab.report.compare import ArmComparison, Comparison, RunSummary
 from draftlab.report.figure import figure
-from draftlab.report.measure import ArmReport
+from draftlab.report.measure import ArmReport, gamma_of
 from draftlab.report.narrow import Column, Row, figures
 from draftlab.report.printable import printable, printable_line
 from draftlab.report.terminal import open_console, what_was_decoded
@@ -72,8 +72,8 @@ def _print_summary(console: Console, summary: RunSummary) -> None:
         console.print("this run is not complete: figures are of what is there", style="yellow")
 
 
-def _arm(arm: ArmReport) -> tuple[str, int, str]:
-    return arm.drafter, arm.gamma, arm.rule
+def _arm(arm: ArmReport) -> tuple[str, str, str]:
+    return arm.drafter, gamma_of(arm), arm.rule
 
 
 def _title(entry: ArmComparison) -> Text:

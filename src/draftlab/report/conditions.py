@@ -11,7 +11,7 @@ from typing import Literal
 
 from draftlab.errors import DraftlabError, UnknownNameError
 from draftlab.report.compare import ArmComparison, Comparison
-from draftlab.report.measure import ArmReport, Report
+from draftlab.report.measure import ArmReport, Report, gamma_of
 from draftlab.stats import MIN_PROMPTS, Estimate
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -144,7 +144,7 @@ def _share(part: int, whole: int) -> Estimate:
 
 
 def _name(arm: ArmReport) -> str:
-    return f"{arm.drafter}, gamma {arm.gamma}, rule {arm.rule}"
+    return f"{arm.drafter}, gamma {gamma_of(arm)}, rule {arm.rule}"
 
 
 def _reason(metric: str, estimate: Estimate) -> str:

@@ -47,6 +47,8 @@ class ArmReport(BaseModel):
 
     drafter: str
     gamma: int
+    draft_length: Literal["fixed", "auto"]
+    """auto: each round drafts as many tokens as pay, at most `gamma`."""
     rule: str
     lossless: bool
     category: str
@@ -177,6 +179,11 @@ def measure(store: Store) -> Report:
     )
 
 
+def gamma_of(arm: Arm | ArmReport) -> str:
+    """The draft length as people read it."""
+    return f"auto (at most {arm.gamma})" if arm.draft_length == "auto" else str(arm.gamma)
+
+
 def is_complete(run: Run) -> bool:
     """Whether every planned decode has a trace, those of a further round that was begun included."""
     return _is_complete(run, _precision(run))
@@ -218,6 +225,7 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
     return ArmReport(
         drafter=arm.drafter,
         gamma=arm.gamma,
+        draft_length=arm.draft_length,
         rule=arm.rule,
         lossless=arm.lossless,
         category=category,
