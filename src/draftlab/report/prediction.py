@@ -148,8 +148,8 @@ def draft_ns(costs: CostModel) -> RoundCost:
 
 def _costs(arm: Arm, run: Run) -> CostModel | None:
     watched = [p for p in run.phases if p.arm in (arm.id, run.baseline.id) and p.draft_ns]
-    ids = {p.arm for p in watched}
-    return fit(watched) if ids == {arm.id, run.baseline.id} else None
+    has_plain_steps = any(0 in p.rounds.drafted for p in watched if p.arm == run.baseline.id)
+    return fit(watched) if has_plain_steps and any(p.arm == arm.id for p in watched) else None
 
 
 def _works(arm: Arm, pairs: Pairs, run: Run) -> list[Work]:
