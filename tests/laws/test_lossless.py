@@ -6,11 +6,22 @@ from dataclasses import dataclass
 
 import pytest
 
-from draftlab.drafters import DRAFTERS
 from draftlab.rules import RULES
 from draftlab.testing import law_of_decoding
 from tests.laws.conftest import SameLaw
-from tests.laws.toys import PROMPT, SAMPLINGS, STOP, TWO, WIDTHS, Widths, build, decoder, law_of_rounds, oracle
+from tests.laws.toys import (
+    PROMPT,
+    SAMPLINGS,
+    STOP,
+    TWO,
+    VARIANTS,
+    WIDTHS,
+    Widths,
+    build,
+    decoder,
+    law_of_rounds,
+    oracle,
+)
 
 LOSSLESS = [name for name in RULES.names() if RULES.load(name).lossless]
 NEVER: frozenset[int] = frozenset()
@@ -40,7 +51,7 @@ def world(gamma: int, *, stops: bool) -> World:
 @pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
 @pytest.mark.parametrize("gamma", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-@pytest.mark.parametrize("drafter", DRAFTERS.names())
+@pytest.mark.parametrize("drafter", VARIANTS)
 @pytest.mark.parametrize("rule", LOSSLESS)
 def test_the_law_of_the_text_is_the_targets(
     rule: str, drafter: str, sampling: str, gamma: int, stops: bool, same_law: SameLaw
@@ -61,6 +72,15 @@ def test_as_much_is_drafted_there_as_gamma_says(drafter: str, gamma: int, stops:
     subject = decoder(proposer, settings, gamma, rule="block", stop=here.stop, widths=here.widths)
     law = law_of_rounds(subject, here.num_tokens)
     assert max(outcome.num_drafted for rounds in law for outcome in rounds) == gamma
+
+
+@pytest.mark.parametrize("drafter", ["model-product", "model-confidence"])
+def test_drafts_that_end_early_are_among_them_and_whole_ones_too(drafter: str) -> None:
+    settings, here = SAMPLINGS["t1"], world(3, stops=True)
+    subject = decoder(build(drafter, settings, here.widths), settings, 3, stop=here.stop, widths=here.widths)
+    law = law_of_rounds(subject, here.num_tokens)
+    first = {outcomes[0].num_drafted for outcomes in law}
+    assert 3 in first and len(first) > 1
 
 
 @pytest.mark.parametrize("rule", ["block", "rejection"])
