@@ -71,6 +71,15 @@ def difference_of_ratios(first: Sums, second: Sums) -> Estimate:
     return _bootstrap([*first, *second], lambda a, b, c, d: a / b - c / d)
 
 
+def win_probability(mine: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """In which share of the resamples sum(mine) is less than sum(theirs), one entry per prompt; half where equal."""
+    gaps = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
+    if len(gaps) < MIN_PROMPTS:
+        return None
+    drawn = _resamples(len(gaps)) @ gaps
+    return float((drawn < 0).mean() + (drawn == 0).mean() / 2)
+
+
 def _bootstrap(columns: Sequence[Sequence[float]], statistic: Callable[..., _Array]) -> Estimate:
     """A statistic of column sums with its percentile interval; None where it is not defined."""
     table = np.asarray(columns, dtype=float).T  # [prompts, columns]

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import pytest
 
+from draftlab.drafters import DRAFTERS
 from draftlab.rules import RULES
 from draftlab.testing import law_of_decoding
 from tests.laws.conftest import SameLaw
 from tests.laws.toys import (
+    EARLY,
     PROMPT,
     SAMPLINGS,
     STOP,
     TWO,
-    VARIANTS,
     WIDTHS,
     Widths,
     build,
@@ -51,7 +52,7 @@ def world(gamma: int, *, stops: bool) -> World:
 @pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
 @pytest.mark.parametrize("gamma", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-@pytest.mark.parametrize("drafter", VARIANTS)
+@pytest.mark.parametrize("drafter", DRAFTERS.names())
 @pytest.mark.parametrize("rule", LOSSLESS)
 def test_the_law_of_the_text_is_the_targets(
     rule: str, drafter: str, sampling: str, gamma: int, stops: bool, same_law: SameLaw
@@ -74,7 +75,22 @@ def test_as_much_is_drafted_there_as_gamma_says(drafter: str, gamma: int, stops:
     assert max(outcome.num_drafted for rounds in law for outcome in rounds) == gamma
 
 
-@pytest.mark.parametrize("drafter", ["model-product", "model-confidence"])
+@pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
+@pytest.mark.parametrize("gamma", [2, 3])
+@pytest.mark.parametrize("sampling", ["greedy", "t1", "t.7-k2", "t1-penalty"])
+@pytest.mark.parametrize("drafter", EARLY)
+@pytest.mark.parametrize("rule", LOSSLESS)
+def test_so_it_is_where_drafts_end_early(
+    rule: str, drafter: str, sampling: str, gamma: int, stops: bool, same_law: SameLaw
+) -> None:
+    settings, here = SAMPLINGS[sampling], world(gamma, stops=stops)
+    proposer = build(drafter, settings, here.widths)
+    subject = decoder(proposer, settings, gamma, rule=rule, stop=here.stop, widths=here.widths)
+    law = law_of_decoding(subject, PROMPT, here.num_tokens)
+    same_law(law, oracle(settings, here.num_tokens, stop=here.stop, widths=here.widths))
+
+
+@pytest.mark.parametrize("drafter", EARLY)
 def test_drafts_that_end_early_are_among_them_and_whole_ones_too(drafter: str) -> None:
     settings, here = SAMPLINGS["t1"], world(3, stops=True)
     subject = decoder(build(drafter, settings, here.widths), settings, 3, stop=here.stop, widths=here.widths)

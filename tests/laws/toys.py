@@ -9,7 +9,6 @@ from torch import Tensor
 
 from draftlab.decoding import Decoder
 from draftlab.draft_length import Fixed
-from draftlab.drafters import DRAFTERS
 from draftlab.drafters.reference import DrafterReference, build_drafter
 from draftlab.engines.toy import ToyModel, ToyTokenizer
 from draftlab.events import Committed
@@ -74,20 +73,16 @@ def context(sampling: Sampling, widths: Widths = Widths()) -> DrafterContext:
     return DrafterContext(target, load, lambda name: RememberingWarper(sampling, name, width=widths.target))
 
 
-# Every registered drafter, and those whose options change which places are drafted. The thresholds are such that some
-# drafts of the toy end early and others do not.
-VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
-    **{name: (name, {}) for name in DRAFTERS.names()},
-    "model-product": ("model", {"stop_product": "0.2"}),
-    "model-confidence": ("model", {"stop_confidence": "0.4"}),
-}
+# The model drafter with options that end drafts early, at thresholds that end some drafts of the toy and not others.
+EARLY = {"model-product": {"stop_product": "0.2"}, "model-confidence": {"stop_confidence": "0.4"}}
 
 
-def build(variant: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
-    """The drafter `variant`."""
-    name, options = VARIANTS[variant]
+def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
+    """The registered drafter `name`, or one of those that end drafts early."""
+    if name in EARLY:
+        return build_drafter(DrafterReference("model", "toy", EARLY[name]), context(sampling, widths))
     argument = "toy" if name == "model" else None
-    return build_drafter(DrafterReference(name, argument, dict(options)), context(sampling, widths))
+    return build_drafter(DrafterReference(name, argument, {}), context(sampling, widths))
 
 
 def decoder(

@@ -1,0 +1,130 @@
+"""A tuning report as a page for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from draftlab.report.printable import printable
+from draftlab.report.terminal import figure, how_sampled, open_console
+from draftlab.tune.findings import CandidateFinding, Confirmation, DrafterFinding, Recommendation, TuningReport
+
+_PER_DRAFTER = 5
+
+
+def print_tuning(report: TuningReport) -> None:
+    """Print what was found, the recommendation last. All text of models and files is made harmless."""
+    console = open_console()
+    line = (
+        f"{report.target}, {report.dtype}, {how_sampled(report.sampling)}; tuned on {report.num_prompts} prompts, "
+        f"{report.num_tokens} tokens; gamma 1 to {report.max_gamma}"
+    )
+    console.print(Text(printable(line)))
+    for drafter in report.drafters:
+        console.print()
+        _print_drafter(console, drafter, _top(report, drafter))
+    console.print()
+    console.print(
+        Text(
+            "intervals are over prompts; that times vary is not in them. wins: in how many resamples of the prompts it is "
+            "faster than the fastest; the fastest, than the second",
+            style="dim",
+        )
+    )
+    for note in report.notes:
+        console.print(Text(printable(note), style="yellow"))
+    console.print()
+    _print_recommendation(console, report)
+    if report.confirmation is not None:
+        console.print()
+        _print_confirmation(console, report.confirmation, report.recommendation)
+
+
+def _top(report: TuningReport, drafter: DrafterFinding) -> list[CandidateFinding]:
+    """The best of each kind of policy, then the next best."""
+    mine = [c for c in report.candidates if c.drafter.removesuffix(f",{c.policy}") == drafter.drafter]
+    first: dict[str, CandidateFinding] = {}
+    for candidate in mine:
+        first.setdefault(candidate.policy.partition("=")[0], candidate)
+    shown = list(first.values())
+    shown += [candidate for candidate in mine if candidate not in shown][: _PER_DRAFTER - len(shown)]
+    return sorted(shown, key=mine.index)
+
+
+def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[CandidateFinding]) -> None:
+    console.print(Text(printable(f"drafter {drafter.drafter}"), style="bold"))
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("policy", min_width=20, no_wrap=True)
+    for header in ("gamma", "predicted speed-up\n[95 % interval]", "block\neff.", "accept\nrate", "wins"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for c in candidates:
+        wins = "–" if c.win_probability is None else f"{c.win_probability:.0%}"
+        table.add_row(
+            c.policy,
+            str(c.gamma),
+            figure(c.predicted_speedup, ".2f", unit="x"),
+            figure(c.block_efficiency, ".2f", interval=False),
+            figure(c.acceptance_rate, ".2f", interval=False),
+            wins,
+        )
+    console.print(table)
+    times = drafter.round_ms
+    shown = [g for g in (0, 1, 2, 4, 8, 16) if g < len(times)]
+    console.print(
+        Text("a round in ms, by tokens drafted: " + ", ".join(f"{g}: {times[g]:.3g}" for g in shown), style="dim")
+    )
+    share = "" if drafter.oracle_share is None else f"; the best policy reaches {drafter.oracle_share:.0%} of that gain"
+    oracle = figure(drafter.oracle_speedup, ".2f", unit="x", interval=False)
+    console.print(Text(f"drafting exactly what will be accepted would bring {oracle}{share}", style="dim"))
+
+
+def _print_recommendation(console: Console, report: TuningReport) -> None:
+    found = report.recommendation
+    if found is None:
+        console.print(Text("recommendation: no speculation here; nothing is predicted to be faster", style="bold"))
+        return
+    console.print(Text(printable(f"recommendation: --drafter {found.drafter} --gamma {found.gamma}"), style="bold"))
+    lines = [f"predicted {figure(found.predicted_speedup, '.2f', unit='x')}"]
+    if found.acceptance_rate is not None:
+        even = (
+            "at no acceptance rate"
+            if found.break_even is None
+            else f"from an acceptance rate of {found.break_even:.2f} on"
+        )
+        lines.append(f"drafts of {found.gamma} tokens pay {even}; here it is {found.acceptance_rate:.2f}")
+    if report.runner_up is not None:
+        wins = "" if found.win_probability is None else f", beaten in {found.win_probability:.0%} of the resamples"
+        second = report.runner_up
+        lines.append(
+            f"runner-up: --drafter {second.drafter} --gamma {second.gamma}, "
+            f"{figure(second.predicted_speedup, '.2f', unit='x', interval=False)}{wins}"
+        )
+    for line in lines:
+        console.print(Text(printable(line)))
+
+
+def _print_confirmation(console: Console, confirmation: Confirmation, found: Recommendation | None) -> None:
+    what = "confirmed" if found is not None else "the fastest candidate was run all the same"
+    console.print(
+        Text(
+            f"{what} on {confirmation.num_prompts} other prompts"
+            if not confirmation.same_prompts
+            else f"{what} on {confirmation.num_prompts} prompts, {confirmation.same_prompts} of them tuned on"
+        )
+    )
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("drafter")
+    for header in ("gamma", "predicted", "measured\n[95 % interval]", "off by", "block eff.\npredicted", "\nmeasured"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for arm in confirmation.arms:
+        table.add_row(
+            Text(printable(arm.drafter)),
+            str(arm.gamma),
+            figure(arm.predicted_speedup, ".2f", unit="x", interval=False),
+            figure(arm.walltime_speedup, ".2f", unit="x"),
+            "–" if arm.error is None else f"{arm.error:+.0%}",
+            "–" if arm.predicted_block_efficiency is None else f"{arm.predicted_block_efficiency:.2f}",
+            "–" if arm.block_efficiency is None else f"{arm.block_efficiency:.2f}",
+        )
+    console.print(table)
