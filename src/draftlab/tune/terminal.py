@@ -10,7 +10,10 @@ from draftlab.report.printable import printable
 from draftlab.report.terminal import figure, how_sampled, open_console
 from draftlab.tune.findings import CandidateFinding, Confirmation, DrafterFinding, Recommendation, TuningReport
 
-_PER_DRAFTER = 5
+_HOW_TO_READ = (
+    "intervals are over prompts; that times vary is not in them\n"
+    "wins: in how many resamples of the prompts it is faster than the fastest; for the fastest, than the second"
+)
 
 
 def print_tuning(report: TuningReport) -> None:
@@ -23,15 +26,9 @@ def print_tuning(report: TuningReport) -> None:
     console.print(Text(printable(line)))
     for drafter in report.drafters:
         console.print()
-        _print_drafter(console, drafter, _top(report, drafter))
+        _print_drafter(console, drafter, _of(report, drafter))
     console.print()
-    console.print(
-        Text(
-            "intervals are over prompts; that times vary is not in them. wins: in how many resamples of the prompts it is "
-            "faster than the fastest; the fastest, than the second",
-            style="dim",
-        )
-    )
+    console.print(Text(_HOW_TO_READ, style="dim"))
     for note in report.notes:
         console.print(Text(printable(note), style="yellow"))
     console.print()
@@ -41,15 +38,16 @@ def print_tuning(report: TuningReport) -> None:
         _print_confirmation(console, report.confirmation, report.recommendation)
 
 
-def _top(report: TuningReport, drafter: DrafterFinding) -> list[CandidateFinding]:
-    """The best of each kind of policy, then the next best."""
-    mine = [c for c in report.candidates if c.drafter.removesuffix(f",{c.policy}") == drafter.drafter]
-    first: dict[str, CandidateFinding] = {}
-    for candidate in mine:
-        first.setdefault(candidate.policy.partition("=")[0], candidate)
-    shown = list(first.values())
-    shown += [candidate for candidate in mine if candidate not in shown][: _PER_DRAFTER - len(shown)]
-    return sorted(shown, key=mine.index)
+def _of(report: TuningReport, drafter: DrafterFinding) -> list[CandidateFinding]:
+    """All candidates of a drafter, the fastest first."""
+    return [c for c in report.candidates if c.drafter in (drafter.drafter, f"{drafter.drafter},{c.policy}")]
+
+
+def _best_of_each_kind(candidates: list[CandidateFinding]) -> list[CandidateFinding]:
+    found: dict[str, CandidateFinding] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.policy.partition("=")[0], candidate)
+    return list(found.values())
 
 
 def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[CandidateFinding]) -> None:
@@ -58,7 +56,7 @@ def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[C
     table.add_column("policy", min_width=20, no_wrap=True)
     for header in ("gamma", "predicted speed-up\n[95 % interval]", "block\neff.", "accept\nrate", "wins"):
         table.add_column(header, justify="right", no_wrap=True)
-    for c in candidates:
+    for c in _best_of_each_kind(candidates):
         wins = "–" if c.win_probability is None else f"{c.win_probability:.0%}"
         table.add_row(
             c.policy,
@@ -69,6 +67,10 @@ def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[C
             wins,
         )
     console.print(table)
+    fixed = sorted((c.gamma, c.predicted_speedup.value or 0.0) for c in candidates if c.policy == "fixed")
+    if fixed:
+        line = ", ".join(f"{gamma}: {value:.2f}x" for gamma, value in fixed)
+        console.print(Text(f"every fixed gamma: {line}", style="dim"))
     times = drafter.round_ms
     shown = [g for g in (0, 1, 2, 4, 8, 16) if g < len(times)]
     console.print(
