@@ -152,27 +152,20 @@ class TokenBytes(_Record):
 
 
 class Replay(_Record):
-    """The rounds that a drafter would have had along one plain text, for every draft length; nothing of it was run.
-
-    Entry g of a column belongs to gamma g, from 0 on. Whole numbers, except where tokens are drawn with chance of their
-    own: then what is expected.
-    """
+    """The rounds that a drafter would have had along a plain text; entry g of a column belongs to gamma g, from 0 on."""
 
     drafter: str
-    """Without the options that end a draft early."""
     policy: str
-    """How drafts end: `fixed`, or the option that does it, as in `stop_product=0.2`."""
+    """How drafts end: `fixed`, or the option of the drafter that does it, as in `stop_product=0.2`."""
     prompt_id: str
     tokens: int
-    """New tokens of the text."""
     rounds: tuple[float, ...] = ()
+    """Whole numbers, except where what is drawn decides: then expectations."""
     drafted: tuple[float, ...] = ()
     accepted: tuple[float, ...] = ()
-    """As the rule says."""
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes this record the only one of its kind in a run."""
         return (self.drafter, self.policy, self.prompt_id)
 
 

@@ -87,7 +87,7 @@ def test_a_page_for_people(draftlab: Command) -> None:
     flat = " ".join(result.out.split())
     for words in ("drafter ngram", "drafter model:toy:0.3", "stop_product", "recommendation: ", "predicted measured"):
         assert words in flat
-    assert "3 other prompts" in flat
+    assert "3 prompts that were not tuned on" in flat
 
 
 def test_a_policy_that_is_named_is_the_only_one(draftlab: Command) -> None:

@@ -34,7 +34,7 @@ def test_a_predicted_speedup_is_a_ratio_of_sums() -> None:
 def test_the_fastest_is_recommended() -> None:
     fast, slow = candidate(3, [50.0] * NUM), candidate(1, [70.0] * NUM)
     assert choose(PLAIN, [slow, fast]) == fast
-    assert runner_up(fast, [slow, fast]) == slow
+    assert runner_up(PLAIN, fast, [slow, fast]) == slow
 
 
 def test_nothing_is_where_no_whole_interval_lies_above_one() -> None:
@@ -54,7 +54,16 @@ def test_the_simplest_of_those_that_are_as_good() -> None:
     best = candidate(8, [50.0, 52.0] * (NUM // 2), policy="stop_product=0.2", base="model:x")
     longer, shorter = (candidate(g, [51.0, 51.2] * (NUM // 2), base="model:x") for g in (6, 4))
     assert choose(PLAIN, [best, longer, shorter]) == shorter
-    assert runner_up(shorter, [best, longer, shorter]) == best, "of another kind, though no longer length is worse"
+    assert runner_up(PLAIN, shorter, [best, longer, shorter]) == best, (
+        "of another kind, though no longer length is worse"
+    )
+
+
+def test_no_runner_up_is_slower_than_plain_decoding() -> None:
+    chosen, longer = candidate(3, [50.0] * NUM), candidate(4, [60.0] * NUM)
+    slow = candidate(2, [110.0] * NUM, base="model:x")
+    assert runner_up(PLAIN, chosen, [slow, longer, chosen]) == longer
+    assert runner_up(PLAIN, chosen, [slow, chosen]) is None
 
 
 def test_what_surely_is_faster_is_not_given_away() -> None:

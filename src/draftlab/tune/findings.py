@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from draftlab.spec import Sampling
@@ -27,8 +25,7 @@ class CandidateFinding(_Finding):
     block_efficiency: Estimate
     acceptance_rate: Estimate
     win_probability: float | None
-    """That of being faster than every other one cannot be had by pairs: this is against the fastest of all, and the
-    fastest's own is against the second."""
+    """In which share of the resamples it is faster than the fastest of all; the fastest, than the second."""
 
 
 class DrafterFinding(_Finding):
@@ -77,6 +74,15 @@ class Confirmation(_Finding):
     same_prompts: int
     """How many of them were tuned on as well."""
     arms: tuple[ConfirmedArm, ...]
+    """The recommended one first."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the first arm was measured to be faster than plain decoding; None where that cannot be told."""
+        found = self.arms[0].walltime_speedup
+        if found.low is None or found.high is None or found.low <= 1.0 <= found.high:
+            return None
+        return found.low > 1.0
 
 
 class TuningReport(_Finding):
@@ -100,7 +106,3 @@ class TuningReport(_Finding):
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = {}
     """What the steps took."""
-
-    def with_confirmation(self, confirmation: Confirmation, **changes: Any) -> TuningReport:
-        """The same after the real run."""
-        return self.model_copy(update={"confirmation": confirmation, **changes})

@@ -70,10 +70,12 @@ def choose(plain_ns: Sequence[float], candidates: Sequence[Candidate]) -> Candid
     return min(good, key=lambda candidate: candidate.simplicity) if good else None
 
 
-def runner_up(chosen: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
-    """The best of another drafter or of another kind of policy, or, where there is none, of another length."""
-    others = [c for c in candidates if c.kind != chosen.kind] or [c for c in candidates if c != chosen]
-    return min(others, key=lambda candidate: candidate.total_ns, default=None)
+def runner_up(plain_ns: Sequence[float], chosen: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
+    """The best of another drafter or of another kind of policy; where none of them is faster than plain decoding, the
+    next best that is."""
+    candidates = [c for c in candidates if c != chosen and c.total_ns < sum(plain_ns)]
+    others = [c for c in candidates if c.kind != chosen.kind]
+    return min(others or candidates, key=lambda candidate: candidate.total_ns, default=None)
 
 
 def _pays(plain_ns: Sequence[float], candidate: Candidate) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
+from draftlab.bench.plan import PreparedPrompt
 from draftlab.bench.run import Observer, run_bench
 from draftlab.build import prepare_on, prepare_prompts
 from draftlab.errors import DraftlabError
@@ -71,6 +72,8 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
         split(asked) if not wishes.confirming else (asked, load_suites(wishes.confirming, experiment.limit))
     )
     bench = Workbench.open(experiment.model_copy(update={"gammas": (wishes.max_gamma,)}), progress.say)
+    if source is not None:
+        _require_same_tokens(source, prepare_prompts(bench, tuning))
     study = Study.open(bench, wishes.max_gamma, progress)
     seconds: dict[str, float] = {}
     with _timed(seconds, "texts"):
@@ -80,13 +83,15 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
     with _timed(seconds, "replay"):
         replayed = study.replay(texts)
     with _timed(seconds, "costs"):
-        prompts = prepare_prompts(bench, tuning)
+        prompts = prepare_prompts(bench, tuning)  # read again: texts of failed decodes are missing
         few = prompts[:: max(1, len(prompts) // _COST_PROMPTS)][:_COST_PROMPTS]
         prices = study.prices(few, wishes.budget_s)
     replays = Replays(texts, replayed, prices)
     candidates = replays.candidates(study.subjects)
     chosen = choose(replays.plain_ns(), candidates)
-    arms = [best_of_each(candidates)[0]] if chosen is None else [chosen, runner_up(chosen, candidates)]
+    arms = (
+        [best_of_each(candidates)[0]] if chosen is None else [chosen, runner_up(replays.plain_ns(), chosen, candidates)]
+    )
     if source is not None:
         _keep(source, replays.records())
     arms_found = [arm for arm in arms if arm is not None]
@@ -113,13 +118,15 @@ def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
         _keep(store, [*tuning.replays.records(), *replays.records()])
         if tuning.source is not None:
             _keep(tuning.source, replays.records(), among={p.id for p in tuning.source.manifest().prompts})
-    confirmed = Confirmation(
-        run=str(folder),
-        num_prompts=len(texts),
-        same_prompts=num_shared(tuning.suites, tuning.confirming),
-        arms=tuple(_compare(Run.read(store), arm, replays, study) for arm in arms),
+    found = Run.read(store)
+    return tuning.report(
+        Confirmation(
+            run=str(folder),
+            num_prompts=len(texts),
+            same_prompts=num_shared(tuning.suites, tuning.confirming),
+            arms=tuple(_compare(found, arm, replays, study) for arm in arms),
+        )
     )
-    return tuning.report(confirmed)
 
 
 def _compare(run: Run, arm: Candidate, replays: Replays, study: Study) -> ConfirmedArm:
@@ -146,6 +153,18 @@ def _plain_traces(store: Store) -> dict[str, tuple[int, ...]]:
     run = Run.read(store)
     traces = (t for t in run.traces_of(run.baseline) if t.status == "ok" and t.repetition == 0)
     return {trace.prompt_id: trace.tokens for trace in traces}
+
+
+def _require_same_tokens(source: Store, prompts: Sequence[PreparedPrompt]) -> None:
+    """A run whose target is another one by now has texts that this one would not write."""
+    before = {prompt.id: prompt.num_tokens for prompt in source.manifest().prompts}
+    for prompt in prompts:
+        now = len(prompt.tokens)
+        if before[prompt.record.id] != now:
+            raise DraftlabError(
+                f"prompt '{prompt.record.id}' has {now} tokens and had {before[prompt.record.id]} in {source.folder}",
+                "Its target is another one; tune without --from.",
+            )
 
 
 def _keep(store: Store, records: Iterable[Replay], among: set[str] | None = None) -> None:

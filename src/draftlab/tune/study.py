@@ -36,7 +36,7 @@ class Study:
         if not bench.rule.lossless:
             raise DraftlabError(
                 f"the rule {bench.experiment.rule} does not keep the target's texts, along which rounds are replayed",
-                "Tune with --rule rejection.",
+                "Tune with --rule rejection, and without --from where the run has this rule.",
             )
         found: dict[str, Subject] = {}
         for text in bench.experiment.drafters:

@@ -10,10 +10,17 @@ from draftlab.report.printable import printable
 from draftlab.report.terminal import figure, how_sampled, open_console
 from draftlab.tune.findings import CandidateFinding, Confirmation, DrafterFinding, Recommendation, TuningReport
 
+_SHOWN = (1, 2, 3, 4, 6, 8, 12, 16)  # draft lengths
 _HOW_TO_READ = (
-    "intervals are over prompts; that times vary is not in them\n"
-    "wins: in how many resamples of the prompts it is faster than the fastest; for the fastest, than the second"
+    "intervals are over prompts; that times vary is not in them. wins: in how many resamples\n"
+    "it is faster than the fastest of all; for the fastest, than the second"
 )
+
+_HOLDS = {
+    True: "the recommendation holds: it was measured to be faster, with its whole interval",
+    False: "the recommendation does not hold: it was measured to be slower",
+    None: "whether it is faster than plain decoding cannot be told from these prompts",
+}
 
 
 def print_tuning(report: TuningReport) -> None:
@@ -36,6 +43,9 @@ def print_tuning(report: TuningReport) -> None:
     if report.confirmation is not None:
         console.print()
         _print_confirmation(console, report.confirmation, report.recommendation)
+    console.print()
+    took = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in report.seconds.items())
+    console.print(Text(f"it took: {took}", style="dim"))
 
 
 def _of(report: TuningReport, drafter: DrafterFinding) -> list[CandidateFinding]:
@@ -67,12 +77,12 @@ def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[C
             wins,
         )
     console.print(table)
-    fixed = sorted((c.gamma, c.predicted_speedup.value or 0.0) for c in candidates if c.policy == "fixed")
+    fixed = {c.gamma: c.predicted_speedup.value or 0.0 for c in candidates if c.policy == "fixed"}
     if fixed:
-        line = ", ".join(f"{gamma}: {value:.2f}x" for gamma, value in fixed)
-        console.print(Text(f"every fixed gamma: {line}", style="dim"))
+        line = ", ".join(f"{gamma}: {fixed[gamma]:.2f}x" for gamma in _SHOWN if gamma in fixed)
+        console.print(Text(f"fixed gammas: {line}", style="dim"))
     times = drafter.round_ms
-    shown = [g for g in (0, 1, 2, 4, 8, 16) if g < len(times)]
+    shown = [gamma for gamma in (0, *_SHOWN) if gamma < len(times)]
     console.print(
         Text("a round in ms, by tokens drafted: " + ", ".join(f"{g}: {times[g]:.3g}" for g in shown), style="dim")
     )
@@ -84,7 +94,9 @@ def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[C
 def _print_recommendation(console: Console, report: TuningReport) -> None:
     found = report.recommendation
     if found is None:
-        console.print(Text("recommendation: no speculation here; nothing is predicted to be faster", style="bold"))
+        console.print(
+            Text("recommendation: no speculation here; nothing is surely faster than plain decoding", style="bold")
+        )
         return
     console.print(Text(printable(f"recommendation: --drafter {found.drafter} --gamma {found.gamma}"), style="bold"))
     lines = [f"predicted {figure(found.predicted_speedup, '.2f', unit='x')}"]
@@ -107,16 +119,14 @@ def _print_recommendation(console: Console, report: TuningReport) -> None:
 
 
 def _print_confirmation(console: Console, confirmation: Confirmation, found: Recommendation | None) -> None:
-    what = "confirmed" if found is not None else "the fastest candidate was run all the same"
-    console.print(
-        Text(
-            f"{what} on {confirmation.num_prompts} other prompts"
-            if not confirmation.same_prompts
-            else f"{what} on {confirmation.num_prompts} prompts, {confirmation.same_prompts} of them tuned on"
-        )
-    )
+    num, same = confirmation.num_prompts, confirmation.same_prompts
+    where = f"{num} prompt{'s' if num > 1 else ''} that {'were' if num > 1 else 'was'} not tuned on"
+    if same:
+        where = f"{num} prompts, {same} of them tuned on"
+    what = "a real run" if found is not None else "a real run of the fastest all the same,"
+    console.print(Text(f"{what} on {where}"))
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("drafter")
+    table.add_column("drafter", overflow="fold")
     for header in ("gamma", "predicted", "measured\n[95 % interval]", "off by", "block eff.\npredicted", "\nmeasured"):
         table.add_column(header, justify="right", no_wrap=True)
     for arm in confirmation.arms:
@@ -130,3 +140,5 @@ def _print_confirmation(console: Console, confirmation: Confirmation, found: Rec
             "–" if arm.block_efficiency is None else f"{arm.block_efficiency:.2f}",
         )
     console.print(table)
+    if found is not None:
+        console.print(Text(_HOLDS[confirmation.holds], style="bold"))
