@@ -152,7 +152,7 @@ class TokenBytes(_Record):
 
 
 class Replay(_Record):
-    """The rounds that a drafter would have had along a plain text; entry g of a column belongs to gamma g, from 0 on."""
+    """The rounds that a drafter would have had along a plain text; entry g of a column is that of gamma g."""
 
     drafter: str
     policy: str
