@@ -35,6 +35,7 @@ def test_everything_is_ranked_and_the_best_is_run(draftlab: Command, sampled: tu
         assert arm["error"] == pytest.approx(arm["predicted_speedup"]["value"] / arm["walltime_speedup"]["value"] - 1)
         if not sampled or "coupled" in sampled:
             assert arm["predicted_block_efficiency"] == pytest.approx(arm["block_efficiency"], abs=1e-12)
+    assert confirmed["holds"] is None  # three prompts have no interval
     if found["recommendation"] is not None:
         arms = [(arm["drafter"], arm["gamma"]) for arm in confirmed["arms"]]
         assert arms[0] == (found["recommendation"]["drafter"], found["recommendation"]["gamma"])
@@ -113,6 +114,13 @@ def test_refusals(draftlab: Command, arguments: tuple[str, ...], complaint: str)
     result = draftlab("tune", "--target", "toy", *arguments)
     assert result.status == 2
     assert complaint in result.error
+
+
+def test_exact_mode_is_refused(draftlab: Command, tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").write_text('target = "toy"\nexact = true\n')
+    result = draftlab("tune", "spec.toml")
+    assert result.status == 2
+    assert "draft lengths cannot be ranked together" in result.error
 
 
 def test_a_run_that_is_none(draftlab: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.stopping_early import StopEarly
 from draftlab.stats import MIN_PROMPTS, win_probability
 from draftlab.tune.candidates import Replays
-from draftlab.tune.costs import Price
+from draftlab.tune.costs import Price, smooth
 from draftlab.tune.path import Path
 from draftlab.tune.policies import ALL, FIXED, Policy, Subject
 from draftlab.tune.ranking import Candidate, best_of_each, break_even, choose, runner_up, speedup
@@ -105,6 +105,13 @@ def test_break_even_is_where_the_expected_block_is_worth_its_cost(gamma: int, co
 def test_break_even_at_the_ends() -> None:
     assert break_even(4, 5.2) is None
     assert break_even(4, 0.9) == 0.0
+
+
+def test_what_seems_cheaper_with_more_to_do_is_noise() -> None:
+    curve = Curve((1, 2, 3, 5), (9.0, 8.0, 6.0, 10.0), 50.0, 0.5)
+    assert smooth(curve, first=2) == Curve((1, 2, 3, 5), (9.0, 7.0, 7.0, 10.0), 50.0, 0.5)
+    assert smooth(curve, first=0).times == pytest.approx((23 / 3, 23 / 3, 23 / 3, 10.0))
+    assert smooth(Curve((0,), (3.0,), 0.0, 0.0), first=2).times == (3.0,)
 
 
 # A text of six tokens and two behind its stop; the drafter knows the first, the second and the fifth. Room for eight.

@@ -45,7 +45,6 @@ def tune(
         int | None, typer.Option(help=f"Only the first prompts of each suite. [default: {_LIMIT}]")
     ] = None,
     seed: options.Seed = None,
-    exact: options.Exact = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
     trust_remote_code: options.TrustRemoteCode = None,
@@ -65,7 +64,7 @@ def tune(
     flags = options.given(
         target=target, suites=suite, rule=rule, max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k,
         top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, stop_strings=stop, ignore_eos=ignore_eos,
-        limit=limit, seed=seed, exact=exact, dtype=dtype,
+        limit=limit, seed=seed, dtype=dtype,
     )  # fmt: skip
     free = options.given(
         drafters=drafter, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle

@@ -8,12 +8,13 @@ from functools import cache, partial
 from statistics import median
 
 import torch
+from scipy.optimize import isotonic_regression
 
 from draftlab.bench.clock import WallClock
 from draftlab.bench.plan import PreparedPrompt
 from draftlab.bench.recorder import record_phases
 from draftlab.chance import derive_seed, make_chance
-from draftlab.cost import CostModel, fit
+from draftlab.cost import CostModel, Curve, fit
 from draftlab.draft_length import InTurn
 from draftlab.drafters.none import NoDrafter
 from draftlab.drafters.stopping_early import probability_of
@@ -35,12 +36,14 @@ _NUM_TIMINGS = 9
 class Price:
     """What rounds of one drafter cost, in nanoseconds."""
 
-    def __init__(self, model: CostModel, plain: CostModel, watching_ns: float = 0.0) -> None:
+    def __init__(self, model: CostModel, plain: CostModel, watching_ns: float = 0.0, unsteadiness: float = 0.0) -> None:
         self.round_ns = cache(model.round_ns)  # (drafted, context); asked for over and over
         self.plain_ns = cache(partial(plain.round_ns, 0))
         """A round without a drafter, by context."""
         self.watching_ns = watching_ns
         """What it takes to look how sure the drafter was of a token; drafts of a fixed length do without."""
+        self.unsteadiness = unsteadiness
+        """By how much a plain pass differed from sitting to sitting, slowest less quickest, over the median."""
 
 
 def measure_costs(
@@ -66,12 +69,31 @@ def measure_costs(
                 watch.rounds(prompts[turn % len(prompts)], _HOLD * len(lengths))
             progress.advances()
     # Its passes are the same whoever drafts, so all of them tell what they cost: drafters differ by their drafts alone.
-    target = fit(phases for watch in watches for phases in watch.seen).target
-    models = {watch.name: replace(fit(watch.seen), target=target) for watch in watches}
+    target = smooth(fit(phases for watch in watches for phases in watch.seen).target, first=2)
+    models = {}
+    for watch in watches:
+        found = fit(watch.seen)
+        models[watch.name] = replace(found, target=target, draft=smooth(found.draft, first=0))
+    unsteady = _unsteadiness(watches[0].seen)
     return {
-        subject.reference: Price(models[subject.reference], models[_PLAIN], _watching(subject, clock))
+        subject.reference: Price(models[subject.reference], models[_PLAIN], _watching(subject, clock), unsteady)
         for subject in subjects
     }
+
+
+def smooth(curve: Curve, first: int) -> Curve:
+    """The nearest curve that never falls from size `first` on: what seems cheaper with more to do is noise.
+
+    One row of the target is left as it is: other kernels may take over from the second on, and be faster.
+    """
+    at = next((i for i, size in enumerate(curve.sizes) if size >= first), len(curve.sizes))
+    rest = isotonic_regression(curve.times[at:]).x if curve.times[at:] else ()
+    return replace(curve, times=(*curve.times[:at], *map(float, rest)))
+
+
+def _unsteadiness(plain: Sequence[Phases]) -> float:
+    sittings = [median(phases.target_ns) for phases in plain if phases.target_ns]
+    return (max(sittings) - min(sittings)) / median(sittings)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from draftlab.tune.findings import (
 from draftlab.tune.ranking import Candidate, break_even, choose, speedup
 from draftlab.tune.study import Study
 
+_UNSTEADY = 0.2
 _EXACT_DTYPES = ("float32", "float64")
 
 
@@ -49,7 +50,7 @@ def make_report(
         recommendation=None if chosen is None else _recommendation(chosen, second, replays, plain),
         runner_up=None if second is None else _recommendation(second, chosen, replays, plain),
         confirmation=confirmation,
-        notes=tuple(_notes(study, len(replays.texts), confirmation)),
+        notes=tuple(_notes(study, replays, confirmation)),
         seconds=dict(seconds),
     )
 
@@ -102,10 +103,17 @@ def _middle(replays: Replays) -> float:
     return float(round(median(len(text.prompt) + len(text.tokens) / 2 for text in replays.texts)))
 
 
-def _notes(study: Study, num_prompts: int, confirmation: Confirmation | None) -> list[str]:
+def _notes(study: Study, replays: Replays, confirmation: Confirmation | None) -> list[str]:
     notes = []
-    if num_prompts < MIN_PROMPTS:
+    if len(replays.texts) < MIN_PROMPTS:
         notes.append(f"fewer than {MIN_PROMPTS} prompts were tuned on: there are no intervals, and this is a guess")
+    unsteadiness = max(price.unsteadiness for price in replays.prices.values())
+    if unsteadiness > _UNSTEADY:
+        notes.append(
+            f"while rounds were timed, the same pass of the target took up to {unsteadiness:.0%} longer at one time than "
+            "at another: predictions are no better than that; tune again while the machine is quiet, or with a larger "
+            "--budget"
+        )
     if confirmation is not None and confirmation.same_prompts:
         notes.append(
             f"{confirmation.same_prompts} of {confirmation.num_prompts} confirming prompts were tuned on as well: what "

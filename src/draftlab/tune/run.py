@@ -16,6 +16,7 @@ from draftlab.pairs import Pairs
 from draftlab.records import Replay
 from draftlab.report.reading import Run
 from draftlab.spec import Experiment
+from draftlab.stats import Estimate
 from draftlab.store import Store
 from draftlab.suites import Suite, load_suites
 from draftlab.tune.candidates import Replays
@@ -67,6 +68,11 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
         raise DraftlabError(f"--max-gamma cannot be {wishes.max_gamma}", "It is a number of tokens from 1 to 64.")
     if wishes.budget_s <= 0:
         raise DraftlabError(f"--budget cannot be {wishes.budget_s:g}", "It is a number of seconds.")
+    if experiment.exact:
+        raise DraftlabError(
+            "in exact mode every pass costs what one of the longest draft does, so draft lengths cannot be ranked together",
+            "Tune without exact mode, and measure with draftlab bench --exact.",
+        )
     asked = load_suites(experiment.suites, experiment.limit) if source is None else suites_of(source.manifest())
     tuning, confirming = (
         split(asked) if not wishes.confirming else (asked, load_suites(wishes.confirming, experiment.limit))
@@ -119,12 +125,14 @@ def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
         if tuning.source is not None:
             _keep(tuning.source, replays.records(), among={p.id for p in tuning.source.manifest().prompts})
     found = Run.read(store)
+    compared = tuple(_compare(found, arm, replays, study) for arm in arms)
     return tuning.report(
         Confirmation(
             run=str(folder),
             num_prompts=len(texts),
             same_prompts=num_shared(tuning.suites, tuning.confirming),
-            arms=tuple(_compare(found, arm, replays, study) for arm in arms),
+            arms=compared,
+            holds=_is_faster(compared[0].walltime_speedup),
         )
     )
 
@@ -146,6 +154,12 @@ def _compare(run: Run, arm: Candidate, replays: Replays, study: Study) -> Confir
         block_efficiency=(sum(c.accepted for c in counts) + rounds) / rounds if rounds else None,
         error=predicted.value / measured.value - 1 if predicted.value and measured.value else None,
     )
+
+
+def _is_faster(speedup: Estimate) -> bool | None:
+    if speedup.low is None or speedup.high is None or speedup.low <= 1.0 <= speedup.high:
+        return None
+    return speedup.low > 1.0
 
 
 def _plain_traces(store: Store) -> dict[str, tuple[int, ...]]:
