@@ -120,7 +120,7 @@ def test_exact_mode_is_refused(draftlab: Command, tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text('target = "toy"\nexact = true\n')
     result = draftlab("tune", "spec.toml")
     assert result.status == 2
-    assert "draft lengths cannot be ranked together" in result.error
+    assert "lengths cannot be ranked together" in result.error
 
 
 def test_a_run_that_is_none(draftlab: Command, tmp_path: Path) -> None:

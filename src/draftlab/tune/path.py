@@ -65,7 +65,8 @@ def follow(drafter: ModelDrafter, text: Text, odds: Odds | None, coupled: bool) 
             if odds is None:
                 accept.append(float(drafted == token))
             else:
-                accept.append(min(1.0, rows[i].probability(token) / odds.p[at + i]))
+                p, q = odds.p[at + i], rows[i].probability(token)
+                accept.append(min(1.0, q / p) if p > 0.0 else float(q > 0.0))  # 0 by rounding: it was drawn
             sure.append(_probability(scores[i], token))
             own.append(_probability(scores[i], drafted))
     rest = (0.0,) * (len(text.new) - num)  # an id that it lacks, or the end of its context: never drafted

@@ -110,8 +110,8 @@ def _notes(study: Study, replays: Replays, confirmation: Confirmation | None) ->
     unsteadiness = max(price.unsteadiness for price in replays.prices.values())
     if unsteadiness > _UNSTEADY:
         notes.append(
-            f"while rounds were timed, the same pass of the target took up to {unsteadiness:.0%} longer at one time than "
-            "at another: predictions are no better than that; tune again while the machine is quiet, or with a larger "
+            f"while rounds were timed, the same pass of the target took up to {unsteadiness:.0%} longer at one time "
+            "than at another: predictions are no better than that; tune again while the machine is quiet, or with a larger "
             "--budget"
         )
     if confirmation is not None and confirmation.same_prompts:

@@ -29,6 +29,7 @@ from draftlab.tune.study import Study
 from draftlab.workbench import Workbench
 
 _COST_PROMPTS = 3
+_PHASES = 2  # a confirmation is short
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
         raise DraftlabError(f"--budget cannot be {wishes.budget_s:g}", "It is a number of seconds.")
     if experiment.exact:
         raise DraftlabError(
-            "in exact mode every pass costs what one of the longest draft does, so draft lengths cannot be ranked together",
+            "in exact mode every pass costs as much as that of the longest draft, and lengths cannot be ranked together",
             "Tune without exact mode, and measure with draftlab bench --exact.",
         )
     asked = load_suites(experiment.suites, experiment.limit) if source is None else suites_of(source.manifest())
@@ -113,6 +114,7 @@ def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
             "drafters": tuple(arm.drafter for arm in arms),
             "gammas": tuple(dict.fromkeys(arm.gamma for arm in arms)),
             "suites": tuple(suite.name for suite in tuning.confirming),
+            "phases": min(study.bench.experiment.phases, _PHASES),
         }
         experiment = study.bench.experiment.model_copy(update=changes)
         prepared = prepare_on(replace(study.bench, experiment=experiment), tuning.confirming, pairs)
