@@ -111,7 +111,7 @@ def _notes(study: Study, replays: Replays, confirmation: Confirmation | None) ->
     if unsteadiness > _UNSTEADY:
         notes.append(
             f"while rounds were timed, the same pass of the target took up to {unsteadiness:.0%} longer at one time "
-            "than at another: predictions are no better than that; tune again while the machine is quiet, or with a larger "
+            "than at another: predictions are no better than that; tune again while it is quiet, or with a larger "
             "--budget"
         )
     if confirmation is not None and confirmation.same_prompts:

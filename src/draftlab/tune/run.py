@@ -71,7 +71,7 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
         raise DraftlabError(f"--budget cannot be {wishes.budget_s:g}", "It is a number of seconds.")
     if experiment.exact:
         raise DraftlabError(
-            "in exact mode every pass costs as much as that of the longest draft, and lengths cannot be ranked together",
+            "in exact mode every pass costs as much as that of the longest draft: lengths cannot be ranked together",
             "Tune without exact mode, and measure with draftlab bench --exact.",
         )
     asked = load_suites(experiment.suites, experiment.limit) if source is None else suites_of(source.manifest())
