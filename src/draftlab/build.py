@@ -43,13 +43,25 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None, costs: C
     """
     suites = load_suites(experiment.suites, experiment.limit)
     goal = _goal(experiment, sum(len(suite.prompts) for suite in suites))
-    bench = Workbench.open(experiment, say)
+    arms = [(drafter, gamma) for drafter in experiment.drafters for gamma in experiment.gammas]
+    return prepare_on(Workbench.open(experiment, say), suites, arms, goal, costs)
+
+
+def prepare_on(
+    bench: Workbench,
+    suites: Sequence[Suite],
+    arms: Sequence[tuple[str, Gamma]],
+    goal: Goal | None = None,
+    costs: Costs | None = None,
+) -> PreparedBench:
+    """The same on models that are loaded: these suites, and these drafters each with its gamma."""
+    experiment = bench.experiment
     clock = WallClock(bench.target.synchronize)
-    prompts = [_prepare_prompt(bench, suite, prompt) for suite in suites for prompt in suite.prompts]
+    prompts = prepare_prompts(bench, suites)
     ids = [prompt.record.id for prompt in prompts]
     return PreparedBench(
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
-        arms=_prepare_arms(bench, clock, len(prompts), costs or {}),
+        arms=_prepare_arms(bench, arms, clock, len(prompts), costs or {}),
         prompts=prompts,
         suites={suite.name: suite.fingerprint for suite in suites},
         repetitions=experiment.repetitions,
@@ -96,6 +108,11 @@ def _goal(experiment: Experiment, num_prompts: int) -> Goal | None:
     return Goal(half_width=experiment.until, budget_ns=round((experiment.budget or _BUDGET_MINUTES) * 60e9))
 
 
+def prepare_prompts(bench: Workbench, suites: Sequence[Suite]) -> list[PreparedPrompt]:
+    """The prompts of all suites as token ids, each with room for at least one new token."""
+    return [_prepare_prompt(bench, suite, prompt) for suite in suites for prompt in suite.prompts]
+
+
 def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedPrompt:
     where = f"prompt '{prompt.id}' of suite {suite.name}"
     try:
@@ -113,15 +130,17 @@ def _prepare_prompt(bench: Workbench, suite: Suite, prompt: Prompt) -> PreparedP
     return PreparedPrompt(record, tokens, capacity=len(tokens) + room)
 
 
-def _prepare_arms(bench: Workbench, clock: WallClock, num_prompts: int, costs: Costs) -> list[PreparedArm]:
+def _prepare_arms(
+    bench: Workbench, asked: Sequence[tuple[str, Gamma]], clock: WallClock, num_prompts: int, costs: Costs
+) -> list[PreparedArm]:
     baseline = _decoding_arm(bench, "none", 0, clock)
     arms = [baseline]
-    for drafter in dict.fromkeys(bench.experiment.drafters):
+    build = cache(bench.drafter)  # shared by its gammas: a drafter starts afresh with every text
+    for drafter, gamma in dict.fromkeys(asked):
         if drafter != "none":
-            built = bench.drafter(drafter)  # shared by its gammas: a drafter starts afresh with every text
-            gammas = dict.fromkeys(bench.experiment.gammas)
-            known = (costs.get(drafter) or bench.costs(built)) if "auto" in gammas else ()
-            arms += [_decoding_arm(bench, drafter, gamma, clock, built, known) for gamma in gammas]
+            built = build(drafter)
+            known = (costs.get(drafter) or bench.costs(built)) if gamma == "auto" else ()
+            arms.append(_decoding_arm(bench, drafter, gamma, clock, built, known))
     controlled = bench.experiment.control and len(arms) > 1
     if controlled:  # behind the drafted arms, so that the two do not follow one another more often than others do
         arms.append(_again(baseline, id="none again", role="control"))

@@ -151,6 +151,24 @@ class TokenBytes(_Record):
     hex: str
 
 
+class Replay(_Record):
+    """The rounds that a drafter would have had along a plain text; entry g of a column is that of gamma g."""
+
+    drafter: str
+    policy: str
+    """How drafts end: `fixed`, or the option of the drafter that does it, as in `stop_product=0.2`."""
+    prompt_id: str
+    tokens: int
+    rounds: tuple[float, ...] = ()
+    """Whole numbers, except where what is drawn decides: then expectations."""
+    drafted: tuple[float, ...] = ()
+    accepted: tuple[float, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.drafter, self.policy, self.prompt_id)
+
+
 class Arm(_Record):
     """One way of decoding that a run compares."""
 

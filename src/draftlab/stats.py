@@ -88,6 +88,15 @@ def ratios_of_sums(pairs: Sequence[Sums]) -> list[Estimate]:
     return [each if many else Estimate(each.value) for each, many in zip(found, enough, strict=True)]
 
 
+def win_probability(mine: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """In which share of the resamples sum(mine) is less than sum(theirs), one entry per prompt; half where equal."""
+    gaps = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
+    if len(gaps) < MIN_PROMPTS:
+        return None
+    drawn = _resamples(len(gaps)) @ gaps
+    return float((drawn < 0).mean() + (drawn == 0).mean() / 2)
+
+
 def bootstrap(
     columns: Sequence[Sequence[float]], statistics: Callable[..., Sequence[_Array]], *, with_interval: bool = True
 ) -> list[Estimate]:

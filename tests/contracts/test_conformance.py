@@ -39,6 +39,11 @@ def test_registered_drafters_conform(name: str) -> None:
     check_drafter(lambda context: build_drafter(reference, context))
 
 
+@pytest.mark.parametrize("options", [{"stop_product": "0.3"}, {"stop_confidence": "0.4"}], ids=str)
+def test_so_does_a_model_that_stops_early(options: dict[str, str]) -> None:
+    check_drafter(lambda context: build_drafter(DrafterReference("model", "toy:0.5", options), context))
+
+
 @pytest.mark.parametrize("name", RULES.names())
 def test_registered_rules_conform(name: str) -> None:
     check_rule(RULES.load(name)())

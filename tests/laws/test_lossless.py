@@ -11,7 +11,19 @@ from draftlab.drafters import DRAFTERS
 from draftlab.rules import RULES
 from draftlab.testing import law_of_decoding
 from tests.laws.conftest import SameLaw
-from tests.laws.toys import PROMPT, SAMPLINGS, STOP, TWO, WIDTHS, Widths, build, decoder, law_of_rounds, oracle
+from tests.laws.toys import (
+    EARLY,
+    PROMPT,
+    SAMPLINGS,
+    STOP,
+    TWO,
+    WIDTHS,
+    Widths,
+    build,
+    decoder,
+    law_of_rounds,
+    oracle,
+)
 
 LOSSLESS = [name for name in RULES.names() if RULES.load(name).lossless]
 NEVER: frozenset[int] = frozenset()
@@ -62,6 +74,30 @@ def test_as_much_is_drafted_there_as_gamma_says(drafter: str, gamma: int, stops:
     subject = decoder(proposer, settings, gamma, rule="block", stop=here.stop, widths=here.widths)
     law = law_of_rounds(subject, here.num_tokens)
     assert max(outcome.num_drafted for rounds in law for outcome in rounds) == gamma
+
+
+@pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
+@pytest.mark.parametrize("gamma", [2, 3])
+@pytest.mark.parametrize("sampling", ["greedy", "t1", "t.7-k2", "t1-penalty"])
+@pytest.mark.parametrize("drafter", EARLY)
+@pytest.mark.parametrize("rule", LOSSLESS)
+def test_so_it_is_where_drafts_end_early(
+    rule: str, drafter: str, sampling: str, gamma: int, stops: bool, same_law: SameLaw
+) -> None:
+    settings, here = SAMPLINGS[sampling], world(gamma, stops=stops)
+    proposer = build(drafter, settings, here.widths)
+    subject = decoder(proposer, settings, gamma, rule=rule, stop=here.stop, widths=here.widths)
+    law = law_of_decoding(subject, PROMPT, here.num_tokens)
+    same_law(law, oracle(settings, here.num_tokens, stop=here.stop, widths=here.widths))
+
+
+@pytest.mark.parametrize("drafter", EARLY)
+def test_drafts_that_end_early_are_among_them_and_whole_ones_too(drafter: str) -> None:
+    settings, here = SAMPLINGS["t1"], world(3, stops=True)
+    subject = decoder(build(drafter, settings, here.widths), settings, 3, stop=here.stop, widths=here.widths)
+    law = law_of_rounds(subject, here.num_tokens)
+    first = {outcomes[0].num_drafted for outcomes in law}
+    assert 3 in first and len(first) > 1
 
 
 @pytest.mark.parametrize("rule", ["block", "rejection"])

@@ -73,8 +73,14 @@ def context(sampling: Sampling, widths: Widths = Widths()) -> DrafterContext:
     return DrafterContext(target, load, lambda name: RememberingWarper(sampling, name, width=widths.target))
 
 
+# The model drafter with options that end drafts early, at thresholds that end some drafts of the toy and not others.
+EARLY = {"model-product": {"stop_product": "0.2"}, "model-confidence": {"stop_confidence": "0.4"}}
+
+
 def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
-    """The registered drafter `name`."""
+    """The registered drafter `name`, or one of those that end drafts early."""
+    if name in EARLY:
+        return build_drafter(DrafterReference("model", "toy", EARLY[name]), context(sampling, widths))
     argument = "toy" if name == "model" else None
     return build_drafter(DrafterReference(name, argument, {}), context(sampling, widths))
 

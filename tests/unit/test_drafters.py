@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import torch
+from torch import Tensor
 
 from draftlab.chance import PhiloxChance
 from draftlab.drafters.model import ModelDrafter
 from draftlab.drafters.ngram import NgramDrafter
+from draftlab.drafters.stopping_early import StopEarly, probability_of
+from draftlab.engines.toy import ToyModel
 from draftlab.errors import DraftlabError
+from draftlab.sampling import Warper
 from draftlab.spec import Sampling
 from draftlab.types import Compression, LoadedModel
 from tests.laws.toys import context
@@ -74,3 +80,51 @@ def test_a_models_weights_are_compressed_as_asked(given: dict[str, Compression],
 
     ModelDrafter.build(replace(plain, load_model=load), argument="toy", **given)
     assert calls == [("toy", asked)]
+
+
+class Sure(ToyModel):
+    """Gives its likeliest token these probabilities one after the other, wherever it is asked."""
+
+    def __init__(self, probabilities: list[float]) -> None:
+        super().__init__(4)
+        self.probabilities = probabilities
+        self.asked = 0
+
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
+        length = super().forward(tokens, num_rows).shape[0]
+        p = self.probabilities[self.asked]
+        self.asked += length
+        rest = (1 - p) / 3
+        return torch.tensor([[rest, p, rest, rest]]).log().repeat(length, 1)
+
+
+@pytest.mark.parametrize(
+    ("stop_early", "expected"),
+    [
+        (StopEarly(), 5),
+        (StopEarly(confidence=0.5), 3),  # the token of 0.4 is the last, and is kept
+        (StopEarly(product=0.5), 3),  # 0.9, 0.72, 0.288
+        (StopEarly(product=0.8), 2),
+        (StopEarly(product=0.2), 4),  # 0.9, 0.72, 0.288, 0.144
+        (StopEarly(confidence=0.95), 1),  # never fewer than one
+        (StopEarly(product=0.01, confidence=0.3), 5),
+    ],
+)
+def test_a_draft_ends_with_the_token_that_the_drafter_is_not_sure_of(stop_early: StopEarly, expected: int) -> None:
+    model = Sure([0.9, 0.8, 0.4, 0.5, 0.9])
+    drafter = ModelDrafter(model, Warper(Sampling(), "sure"), stop_early)
+    draft = drafter.propose([0], 5, RNG)
+    assert list(draft.tokens) == [1] * expected
+    assert model.asked == expected, "no pass is run for a token that is not drafted"
+
+
+@pytest.mark.parametrize("options", [{"stop_product": 1.5}, {"stop_confidence": -0.1}])
+def test_a_threshold_is_a_probability(options: dict[str, float]) -> None:
+    with pytest.raises(DraftlabError, match="cannot be"):
+        ModelDrafter.build(context(Sampling()), argument="toy", **options)
+
+
+def test_the_probability_of_a_token_is_that_before_warping() -> None:
+    logits = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
+    assert probability_of(1, logits) == pytest.approx(float(logits.softmax(0)[1]), rel=1e-12)
+    assert probability_of(1, logits.bfloat16()) == pytest.approx(float(logits.softmax(0)[1]), rel=1e-2)

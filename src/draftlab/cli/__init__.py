@@ -14,6 +14,7 @@ from draftlab.cli.doctor import doctor
 from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
 from draftlab.cli.report import report
+from draftlab.cli.tune import tune
 from draftlab.errors import DraftlabError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(bench)
 app.command()(generate)
 app.command()(audit)
 app.command()(doctor)
+app.command()(tune)
 app.command()(report)
 app.command()(compare)
 app.command()(ls)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from draftlab.distributions import join
 from draftlab.drafters.agreement import require_agreement
+from draftlab.drafters.stopping_early import NEVER, StopEarly, probability_of
 from draftlab.errors import DraftlabError
 from draftlab.types import Compression, Draft, DrafterContext, LanguageModel, Rng, Round, Warp
 
@@ -14,18 +15,28 @@ from draftlab.types import Compression, Draft, DrafterContext, LanguageModel, Rn
 class ModelDrafter:
     """Draws each token from the small model's own distribution, warped like the target's."""
 
-    def __init__(self, model: LanguageModel, warp: Warp) -> None:
+    def __init__(self, model: LanguageModel, warp: Warp, stop_early: StopEarly = NEVER) -> None:
         self.model = model
         self.warp = warp
+        self.stop_early = stop_early
         self._committed = 0  # length of the text at the last proposal
 
     @classmethod
-    def build(cls, context: DrafterContext, *, argument: str = "", compress: Compression = "auto") -> ModelDrafter:
+    def build(
+        cls,
+        context: DrafterContext,
+        *,
+        argument: str = "",
+        compress: Compression = "auto",
+        stop_product: float = 0.0,
+        stop_confidence: float = 0.0,
+    ) -> ModelDrafter:
         if not argument:
             raise DraftlabError("drafter 'model' needs a model", "Write model:NAME, for example model:distilgpt2.")
+        stop_early = StopEarly(stop_product, stop_confidence)  # refused before anything is loaded
         loaded = context.load_model(argument, compress)
         require_agreement(context.target, loaded)
-        return cls(loaded.model, context.warp_for(loaded.model.name))
+        return cls(loaded.model, context.warp_for(loaded.model.name), stop_early)
 
     def begin(self, prompt: Sequence[int]) -> None:
         self.model.reset()
@@ -35,6 +46,7 @@ class ModelDrafter:
     def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
         text = list(tokens)
         rows, scores = [], []
+        product = 1.0
         for i in range(min(limit, self._room(tokens))):
             # All that the cache lacks: the pending token, and after a full acceptance the last drafted one as well.
             logits = self.model.forward(text[self.model.length :], num_rows=1)
@@ -42,6 +54,11 @@ class ModelDrafter:
             text.append(rng.draw(row, "draft", i))
             rows.append(row)
             scores.append(logits[0])
+            if self.stop_early:
+                probability = probability_of(text[-1], logits[0])
+                product *= probability
+                if self.stop_early.ends(probability, product):
+                    break
         self._committed = len(tokens)
         return Draft(text[len(tokens) :], join(rows), scores) if rows else Draft(())
 

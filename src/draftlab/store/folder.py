@@ -17,6 +17,7 @@ from draftlab.records import (
     Divergence,
     MachineSample,
     Phases,
+    Replay,
     RunManifest,
     TokenBytes,
     Trace,
@@ -32,6 +33,7 @@ _MACHINE = "machine.jsonl"
 _PHASES = "phases.jsonl"
 _DETAILS = "details.jsonl"
 _TOKENS = "tokens.jsonl"
+_REPLAY = "replay.jsonl"
 
 
 class Store:
@@ -103,11 +105,15 @@ class Store:
         """What each token of the details adds to a text."""
         return read_lines(self.folder / _TOKENS, TokenBytes)
 
+    def replays(self) -> Iterator[Replay]:
+        """What `draftlab tune` has replayed along plain texts."""
+        return read_lines(self.folder / _REPLAY, Replay)
+
     @contextmanager
     def writer(self) -> Iterator[RunWriter]:
         """The right to add to the run; one process has it at a time."""
         with explained(self.folder), exclusive(self.folder / ".lock"):
-            names = (_TRACES, _DIVERGENCES, _MACHINE, _PHASES, _DETAILS, _TOKENS)
+            names = (_TRACES, _DIVERGENCES, _MACHINE, _PHASES, _DETAILS, _TOKENS, _REPLAY)
             with ExitStack() as files:
                 yield RunWriter(*(files.enter_context(closing(LineWriter(self.folder / name))) for name in names))
 
@@ -122,6 +128,7 @@ class RunWriter:
     phases: LineWriter
     details: LineWriter
     token_bytes: LineWriter
+    replays: LineWriter
 
 
 def _versions() -> str:

@@ -1,0 +1,89 @@
+"""What was replayed, priced: every drafter with every policy and draft length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from draftlab.records import Replay
+from draftlab.tune.costs import Price
+from draftlab.tune.policies import Subject
+from draftlab.tune.ranking import Candidate
+from draftlab.tune.replay import Replayed, Visit, hindsight
+from draftlab.tune.texts import Text
+
+
+@dataclass(frozen=True)
+class Replays:
+    """Texts with what was replayed along them, and what rounds cost."""
+
+    texts: Sequence[Text]
+    replayed: Sequence[Replayed]
+    prices: Mapping[str, Price]
+
+    def plain_ns(self) -> list[float]:
+        """What plain decoding of each text costs; its passes are the same whoever else drafts."""
+        price = next(iter(self.prices.values()))
+        return [sum(price.plain_ns(len(text.prompt) + i) for i in range(len(text.tokens))) for text in self.texts]
+
+    def candidates(self, subjects: Sequence[Subject]) -> list[Candidate]:
+        """All of them; gamma 0 is plain decoding and no candidate."""
+        return [
+            self._candidate(subject, policy.name, gamma)
+            for subject in subjects
+            for policy in subject.policies
+            for gamma in range(1, len(self.replayed[0][subject.reference, policy.name]))
+        ]
+
+    def oracle_ns(self, drafter: str) -> list[float]:
+        """What each text costs where every round drafts as many tokens as will be accepted."""
+        price = self.prices[drafter]
+        return [
+            _cost(hindsight(mine[drafter, "fixed"][-1]), text, price)
+            for text, mine in zip(self.texts, self.replayed, strict=True)
+        ]
+
+    def records(self) -> Iterator[Replay]:
+        """The rounds as they are stored."""
+        for text, mine in zip(self.texts, self.replayed, strict=True):
+            for (drafter, policy), rounds in mine.items():
+                yield Replay(
+                    drafter=drafter,
+                    policy=policy,
+                    prompt_id=text.prompt_id,
+                    tokens=len(text.tokens),
+                    rounds=tuple(_sum(visits, lambda visit: 1) for visits in rounds),
+                    drafted=tuple(_sum(visits, lambda visit: visit.drafted) for visits in rounds),
+                    accepted=tuple(_sum(visits, lambda visit: visit.accepted) for visits in rounds),
+                )
+
+    def _candidate(self, subject: Subject, policy: str, gamma: int) -> Candidate:
+        price = self.prices[subject.reference]
+        rounds = [mine[subject.reference, policy][gamma] for mine in self.replayed]
+        watching = 0.0 if policy == "fixed" else price.watching_ns
+        rejected = [_sum(visits, lambda visit: visit.accepted < visit.drafted) for visits in rounds]
+        accepted = [_sum(visits, lambda visit: visit.accepted) for visits in rounds]
+        return Candidate(
+            base=subject.reference,
+            policy=policy,
+            gamma=gamma,
+            ns=tuple(_cost(visits, text, price, watching) for visits, text in zip(rounds, self.texts, strict=True)),
+            rounds=tuple(_sum(visits, lambda visit: 1) for visits in rounds),
+            drafted=tuple(_sum(visits, lambda visit: visit.drafted) for visits in rounds),
+            accepted=tuple(accepted),
+            judged=tuple(a + r for a, r in zip(accepted, rejected, strict=True)),
+        )
+
+
+def _sum(visits: Sequence[Visit], what: Callable[[Visit], int]) -> float:
+    """Weighed; a whole number where it is one."""
+    total = sum(visit.weight * what(visit) for visit in visits)
+    return int(total) if total == int(total) else total
+
+
+def _cost(visits: Sequence[Visit], text: Text, price: Price, watching_ns: float = 0.0) -> float:
+    start = len(text.prompt)
+    return sum(
+        visit.weight * (price.round_ns(visit.drafted, start + visit.start) + watching_ns * visit.drafted)
+        for visit in visits
+    )
