@@ -10,7 +10,7 @@ from typing import Literal
 
 from draftlab.report.measure import ArmReport, Report
 from draftlab.report.names import key_of, one_line, short_drafter
-from draftlab.stats import MIN_PROMPTS, Estimate
+from draftlab.stats import MIN_PROMPTS
 
 Tone = Literal["faster", "slower", "mixed", "no difference seen", "too few prompts", "fault"]
 _KINDS = (("tie", "tie"), ("rounding", "rounding"), ("real", "REAL difference"), (None, "not examined"))
@@ -121,8 +121,10 @@ def _finished(parts: Sequence[str]) -> str:
     return sentence[:1].upper() + sentence[1:] + "."
 
 
-def interval(estimate: Estimate, form: str = ".2f", unit: str = "") -> str:
-    """The 95 % interval in brackets; empty where there is none."""
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"[{estimate.low:{form}}, {estimate.high:{form}}]{unit}"
+def identical_texts(arm: ArmReport) -> str:
+    """How many texts are the baseline's, and what the others are; a dash where none was compared."""
+    if not arm.compared:
+        return "–"
+    found = Counter(divergence.kind for divergence in arm.divergences)
+    rest = [f"{found[kind]} {_plural(name, found[kind])}" for kind, name in _KINDS if found[kind]]
+    return ", ".join([f"{arm.identical}/{arm.compared}", *rest])

@@ -54,7 +54,9 @@ def caption(series: Sequence[PositionSeries]) -> str:
     longest = max(series, key=lambda s: len(s.conditional))
     rates = [(i + 1, e.value) for i, e in enumerate(longest.conditional) if e.value is not None]
     if len(rates) < 2:
-        return f"{longest.arm} drafts one token at a time: it is accepted in {100 * (rates[0][1] or 0):.0f} % of rounds."
+        return (
+            f"{longest.arm} drafts one token at a time: it is accepted in {100 * (rates[0][1] or 0):.0f} % of rounds."
+        )
     (_, first), (place, last) = rates[0], rates[-1]
     return (
         f"{longest.arm}: the first token is accepted in {100 * first:.0f} % of rounds, and the token at place {place} "

@@ -1,4 +1,4 @@
-"""Tokens for each target pass against gamma: measured, replayed, and by the formula that takes tokens as independent."""
+"""Tokens for each target pass against gamma: measured, replayed, and by a formula for independent tokens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from draftlab.report.names import short_drafter
 from draftlab.report.measure import ArmReport, Report
+from draftlab.report.names import short_drafter
 from draftlab.report.plots.plot import Plot
 from draftlab.report.plots.style import MUTED, legend_below, look, new_figure, styled, whiskers
 from draftlab.stats import Estimate

@@ -45,9 +45,7 @@ def plot_phases(run: Run) -> Plot | None:
     ]
     if not any(row.arm != "plain decoding" for row in rows):
         return None
-    table = [
-        (r.arm, r.num_rounds, r.tokens_per_round, r.draft_ms, r.target_ms, r.rest_ms, r.round_ms) for r in rows
-    ]
+    table = [(r.arm, r.num_rounds, r.tokens_per_round, r.draft_ms, r.target_ms, r.rest_ms, r.round_ms) for r in rows]
     return Plot("phases", "Where the time of a round goes", caption(rows), _COLUMNS, table, draw_phases(rows))
 
 
@@ -57,9 +55,7 @@ def mean_round(name: str, phases: Iterable[Phases]) -> PhaseRow | None:
     number = sum(len(p.target_ns) for p in watched)
     if not number:
         return None
-    draft, target, rest = (
-        sum(sum(getattr(p, f"{part}_ns")) for p in watched) / number / 1e6 for part in _PARTS
-    )
+    draft, target, rest = (sum(sum(getattr(p, f"{part}_ns")) for p in watched) / number / 1e6 for part in _PARTS)
     return PhaseRow(name, number, sum(sum(p.rounds.emitted) for p in watched) / number, draft, target, rest)
 
 
