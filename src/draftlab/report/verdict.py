@@ -83,7 +83,7 @@ def _texts(arm: ArmReport) -> str:
     if not arm.compared:
         return "texts are sampled, so none is compared"
     what = "prompts" if arm.compared == arm.num_prompts else "texts"
-    found = Counter(divergence.kind for divergence in arm.divergences)
+    found: Counter[str | None] = Counter(divergence.kind for divergence in arm.divergences)
     rest = [f"{found[kind]} {_plural(name, found[kind])}" for kind, name in _KINDS if found[kind]]
     if arm.identical == arm.compared:
         return f"output identical on all {arm.compared} {what}" if arm.compared > 1 else "output identical"
@@ -125,6 +125,6 @@ def identical_texts(arm: ArmReport) -> str:
     """How many texts are the baseline's, and what the others are; a dash where none was compared."""
     if not arm.compared:
         return "–"
-    found = Counter(divergence.kind for divergence in arm.divergences)
+    found: Counter[str | None] = Counter(divergence.kind for divergence in arm.divergences)
     rest = [f"{found[kind]} {_plural(name, found[kind])}" for kind, name in _KINDS if found[kind]]
     return ", ".join([f"{arm.identical}/{arm.compared}", *rest])

@@ -38,7 +38,7 @@ def machine(manifest: RunManifest) -> Facts:
     known = manifest.environment
     found: dict[str, str] = {"Processor": f"{known.get('cpu', 'not known')}, {known.get('cores', '?')} cores"}
     if known.get("threads"):
-        found["Processor"] += f", {known['threads']} threads used"
+        found["Processor"] += f", threads used: {known['threads']}"
     if gpus := known.get("gpus"):
         found["GPU"] = ", ".join(_short(gpu) for gpu in gpus)
     if memory := known.get("memory_bytes"):

@@ -30,7 +30,7 @@ HATCHES = ("", "///", "\\\\\\", "|||", "xx", "--")
 STEPS = ("#d7dde4", "#b3cde0", "#86b0d3", "#5592c3", "#2a74ae", "#0b558c", "#083a63")
 
 WIDTH = 4.9  # inches; a column of a page
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
