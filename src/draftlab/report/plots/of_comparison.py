@@ -46,7 +46,7 @@ def plots_of_comparison(comparison: Comparison) -> list[Plot]:
         Plot(
             "speedup-ratio",
             "Speed-up now over before",
-            f"{changed} of {len(known)} changed beyond their 95 % intervals, which do not reach the line of no change.",
+            f"{changed} of {len(known)} have a 95 % interval that does not reach the line of no change.",
             _RATIO_COLUMNS,
             ratio_rows,
             draw_ratios(ratios),
