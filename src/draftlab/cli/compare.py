@@ -18,6 +18,7 @@ def compare(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Compare what the runs share, though they decode different things.")
     ] = False,
+    html: options.Html = None,
     fail_if: options.FailIf = None,
     json: options.Json = False,
 ) -> None:
@@ -32,7 +33,12 @@ def compare(
     found = compare_runs(stores, anyway=anyway)
     if json:
         print(found.model_dump_json(by_alias=True, indent=1))
-    else:
+    elif html is None:
         print_comparison(found, stores[0].manifest())
+    if html is not None:
+        from draftlab.report.html.comparison_page import comparison_page
+        from draftlab.report.html.document import write_page
+
+        options.tell_written(html, write_page(comparison_page(found, stores[0].manifest()), html))
     if not gate.passes(conditions, comparison_rows(found)):
         raise typer.Exit(1)

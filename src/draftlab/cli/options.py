@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +40,10 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. 
 TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]
 AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load pickled weights, which can run code.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write one page that opens anywhere, offline.", show_default=False),
+]
 FailIf = Annotated[
     list[str] | None,
     typer.Option(
@@ -52,3 +58,15 @@ FailIf = Annotated[
 def given(**settings: Any) -> dict[str, Any]:
     """Only what was given on the command line."""
     return {name: value for name, value in settings.items() if value is not None and value != []}
+
+
+def tell_written(path: Path, num_bytes: int) -> None:
+    """Say where a file was written, and how large it is."""
+    print(f"written: {shown(path)} ({num_bytes / 1e3:.0f} kB)", file=sys.stderr)
+
+
+def shown(path: Path) -> str:
+    """A path as a terminal may show it."""
+    from draftlab.report.printable import printable
+
+    return printable(str(path).replace("\n", " "))
