@@ -89,7 +89,7 @@
 
   function flag() {
     const { kind, margin } = decode.departure;
-    const made = make("span", "tv-flag", `≠ ${kind || "differs"}${margin === undefined ? "" : ` ${logits(margin)}`}`);
+    const made = make("span", "tv-flag", `≠ ${kind || "differs"}${margin === undefined ? "" : `, margin ${logits(margin)}`}`);
     made.setAttribute("aria-hidden", "true");
     return made;
   }

@@ -1,4 +1,4 @@
-"""The token view: every recorded text with where each token came from; to be stepped through, and read without a script."""
+"""The token view: recorded texts with where each token came from; to be stepped through, and read without a script."""
 
 from __future__ import annotations
 
