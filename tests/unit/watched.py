@@ -64,8 +64,6 @@ def run(**changes: Any) -> Run:
         ],
         "token_bytes": WORDS,
     }
-    found = Divergence(
-        arm=DRAFTED.id, prompt_id="a", repetition=0, position=6, margin=0.03, rounding=0.06, kind="tie"
-    )
+    found = Divergence(arm=DRAFTED.id, prompt_id="a", repetition=0, position=6, margin=0.03, rounding=0.06, kind="tie")
     facts["examined"] = {found.key: found}
     return Run(**(facts | changes))
