@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 from markupsafe import Markup
 
 from draftlab.report.html.spelling import Pieces, plain, spell
 from draftlab.report.html.token_text import Departure, ShownDecode, ShownRound
+
+PARTS = 10_000
+"""Probabilities are whole numbers of this many parts: short, and as fine as a reader can use."""
 
 _DIGITS = 3
 _UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'\u2028\u2029"}
@@ -35,8 +39,8 @@ def token_data(decodes: Sequence[ShownDecode]) -> Markup:
     arms = list({decode.arm.id: decode.arm for decode in decodes}.values())
     prompts = list({decode.prompt.id: decode for decode in decodes}.values())
     document = {
+        "parts": PARTS,
         "arms": [plain(spell(arm.id)) for arm in arms],
-        "gammas": [arm.gamma for arm in arms],
         "prompts": [_prompt(table, decode) for decode in prompts],
         "decodes": [
             {
@@ -81,11 +85,11 @@ def _round(table: _Table, shown: ShownRound) -> list[Any]:
         [table.number(pieces) for pieces in shown.rest],
         len(watched.drafted),
         watched.accepted,
-        _short(watched.p),
-        None if watched.q is None else _short(watched.q),
+        _parts(watched.p),
+        None if watched.q is None else _parts(watched.q),
         _short(watched.entropy),
-        _short(watched.overlap),
-        _short([watched.own_p])[0],
+        _parts(watched.overlap[: watched.accepted + 1]),  # of the tokens that were judged
+        _parts([watched.own_p])[0],
     ]
 
 
@@ -97,13 +101,18 @@ def _departure(table: _Table, departure: Departure) -> dict[str, Any]:
     return found
 
 
+def _parts(probabilities: Iterable[float]) -> list[int | None]:
+    """In ten-thousandths; None for what is no number."""
+    return [round(p * PARTS) if isfinite(p) else None for p in probabilities]
+
+
 def _short(values: Iterable[float]) -> list[float | None]:
     """With three significant digits, and 1 instead of 1.0; None for what is no number."""
     return [_rounded(value) for value in values]
 
 
 def _rounded(value: float) -> float | None:
-    if value != value or value in (float("inf"), float("-inf")):
+    if not isfinite(value):
         return None
     near = float(f"{value:.{_DIGITS}g}")
     return int(near) if near.is_integer() else near

@@ -30,14 +30,17 @@ const tokenView = (() => {
 
   function number(value) {
     if (value === null || value === undefined) return "–";
-    if (value !== 0 && value < 0.001) return "<.001";
-    return value > 0.9995 && value < 1 ? "≈1" : Number(value.toPrecision(3)).toString();
+    return Number(value.toPrecision(3)).toString();
   }
+
+  // A probability before warping: it is never quite 0, and the data rounds it.
+  const chance = (value) => (value === 0 ? "≈0" : value === 1 ? "≈1" : number(value));
 
   const logits = (value) => Number(value.toPrecision(3)).toString();
 
-  // From the arrays of the data to names.
-  function readRound([text, rest, numDrafted, accepted, p, q, entropy, overlap, ownP]) {
+  // From the arrays of the data to names; probabilities are written as whole numbers of so many `parts`.
+  function readRound([text, rest, numDrafted, accepted, p, q, entropy, overlap, ownP], parts) {
+    const share = (value) => (typeof value === "number" ? value / parts : null);
     const kept = Math.min(accepted, text.length);
     const own = text.length > kept ? kept : -1;
     const ownKind = numDrafted === 0 ? "plain" : accepted === numDrafted ? "bonus" : "correction";
@@ -48,8 +51,8 @@ const tokenView = (() => {
       const kind = slot < accepted ? "cut" : slot === accepted ? "rejected" : "unjudged";
       items.push({ text: piece, kind, depth: slot + 1, slot });
     });
-    for (const item of items) Object.assign(item, { p: p[item.slot], q: q ? q[item.slot] : null, entropy: entropy[item.slot], overlap: overlap[item.slot] });
-    if (own >= 0) items.push({ text: text[own], kind: ownKind, depth: 0, p: ownP, q: null, entropy: entropy[accepted] });
+    for (const item of items) Object.assign(item, { p: share(p[item.slot]), q: q ? share(q[item.slot]) : null, entropy: entropy[item.slot], overlap: share(overlap[item.slot]) });
+    if (own >= 0) items.push({ text: text[own], kind: ownKind, depth: 0, p: share(ownP), q: null, entropy: entropy[accepted], overlap: null });
     return { items, numDrafted, accepted, isCut: own < 0, hasQ: q !== null };
   }
 
@@ -65,8 +68,8 @@ const tokenView = (() => {
   }
 
   function label(item, texts) {
-    const q = item.q === null ? "" : `, q ${number(item.q)}`;
-    return `${quoted(texts[item.text])}, ${origin(item)}, p ${number(item.p)}${q}, entropy ${number(item.entropy)}`;
+    const q = item.q === null ? "" : `, q ${chance(item.q)}`;
+    return `${quoted(texts[item.text])}, ${origin(item)}, p ${chance(item.p)}${q}, entropy ${number(item.entropy)}`;
   }
 
   function sentence(round, index, total, texts) {
@@ -81,7 +84,7 @@ const tokenView = (() => {
   }
 
   function cell(value) {
-    const made = make("td", "tv-bar", number(value));
+    const made = make("td", "tv-bar", chance(value));
     if (typeof value === "number") made.style.setProperty("--tv-value", `${100 * Math.min(1, value)}%`);
     return made;
   }
@@ -102,7 +105,7 @@ const tokenView = (() => {
     const rows = round.items.map((item) => row(item, texts, item === current));
     const table = make("table", "", make("thead", "", make("tr", "", ...names)), make("tbody", "", ...rows));
     const told = make("p", "", make("b", "", quoted(texts[current.text])), ` ${origin(current)}`);
-    if (current.overlap !== undefined) told.append(`; it could expect to be accepted with ${number(current.overlap)} (overlap of p and q after warping)`);
+    if (current.overlap !== null) told.append(`; it could expect to be accepted with ${number(current.overlap)} (overlap of p and q after warping)`);
     const parts = [make("h3", "", `Round ${index + 1}`), table, told];
     if (note) parts.push(make("p", "", note));
     const noQ = round.hasQ || !round.numDrafted ? "" : " This drafter has no probabilities (q).";

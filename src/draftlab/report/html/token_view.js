@@ -1,4 +1,4 @@
-// Steps through the rounds of one decode. Data: {arms, gammas, prompts: [{name, category, before, left_out}],
+// Steps through the rounds of one decode. Data: {parts, arms, prompts: [{name, category, before, left_out}],
 // decodes: [{arm, prompt, compared, stop, rounds, departure?, error?}], texts}. Texts are named by their number.
 (() => {
   const root = document.getElementById("token-view");
@@ -43,7 +43,7 @@
   function open() {
     const [arm, prompt] = [Number(at("arm").value), Number(at("prompt").value)];
     decode = data.decodes.find((found) => found.arm === arm && found.prompt === prompt);
-    rounds = decode.rounds.map(readRound);
+    rounds = decode.rounds.map((round) => readRound(round, data.parts));
     chosen = -1;
     showFacts();
     showStrip();
