@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-WIDTH, HEIGHT = 1200, 860
+SETTINGS: dict[str, Any] = {"viewport": {"width": 1200, "height": 860}, "reduced_motion": "reduce"}
 PHONE = {"viewport": {"width": 375, "height": 812}, "device_scale_factor": 2}
 COLOURS = 128
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -27,7 +27,6 @@ SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", 
 
 def at_first_plot(page: Page) -> None:
     """Scroll to where the plots begin."""
-    page.locator("figure").first.scroll_into_view_if_needed()
     page.evaluate("document.querySelector('figure').scrollIntoView()")
 
 
@@ -73,7 +72,7 @@ PICTURES = (
 
 def take(browser: Browser, report: Path, picture: Picture, out: Path) -> Path:
     """One picture of the report, with few colours so that it is small."""
-    context = browser.new_context(**({"viewport": {"width": WIDTH, "height": HEIGHT}} | picture.options))
+    context = browser.new_context(**(SETTINGS | picture.options))
     page = context.new_page()
     page.goto(report.as_uri())
     picture.prepare(page)
