@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from draftlab.records import RunManifest
+from draftlab.report.figure import figure
 from draftlab.report.measure import Report
 from draftlab.report.names import key_of, one_line, short_names
 from draftlab.report.notes import machine_notes
-from draftlab.report.figure import figure
 from draftlab.report.terminal import what_was_decoded
 from draftlab.report.verdict import identical_texts, verdict
 from draftlab.stats import MIN_PROMPTS
