@@ -73,8 +73,10 @@ def _write(store: Store, found: Report, html: Path | None, figures: Path | None)
     if html is not None:
         from draftlab.report.html.document import write_page
         from draftlab.report.html.page import report_page
+        from draftlab.report.html.token_view import token_view
 
-        options.tell_written(html, write_page(report_page(Run.read(store), found), html))
+        run = Run.read(store)
+        options.tell_written(html, write_page(report_page(run, found, token_view(run)), html))
     if figures is not None:
         from draftlab.report.plots.export import write_figures
         from draftlab.report.plots.of_run import plots_of

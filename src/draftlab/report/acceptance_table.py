@@ -12,6 +12,7 @@ from rich.text import Text
 from draftlab.report.acceptance import AcceptanceGroup
 from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report
+from draftlab.report.names import key_of, title_of
 from draftlab.report.printable import printable
 from draftlab.report.terminal import open_console
 from draftlab.report.why import WhyReport
@@ -26,11 +27,11 @@ _NONE = ("–", "–")
 def print_acceptance(report: Report) -> None:
     """Print every acceptance figure of a run."""
     console = open_console()
-    for _, group in groupby(report.arms, key=lambda arm: (arm.drafter, arm.gamma, arm.rule)):
+    for _, group in groupby(report.arms, key=key_of):
         arms = list(group)
         shown = arms if len(arms) <= _MOST_COLUMNS else arms[-1:]
         console.print()
-        title = f"acceptance: drafter {arms[0].drafter}, gamma {arms[0].gamma}, rule {arms[0].rule}"
+        title = f"acceptance: {title_of(arms[0])}"
         console.print(Text(printable(title), style="bold"))
         per_round = (f"{arm.category} {figure(arm.accepted_per_round, '.2f')}" for arm in shown)
         console.print(Text(printable(f"accepted per round: {', '.join(per_round)}")))
@@ -119,4 +120,4 @@ def _components(why: WhyReport) -> str:
 
 
 def _of(found: Sequence[WhyReport], arm: ArmReport) -> list[WhyReport]:
-    return [why for why in found if (why.drafter, why.gamma, why.rule) == (arm.drafter, arm.gamma, arm.rule)]
+    return [why for why in found if key_of(why) == key_of(arm)]

@@ -17,6 +17,16 @@ from draftlab.report.rounds import RoundCost, TimedRound, chained, total
 
 Cause = Literal["draft", "verification", "overhead", "acceptance", "short_outputs", "empty_drafts"]
 
+CAUSES: dict[Cause, str] = {
+    "draft": "time of drafting",
+    "verification": "passes over several rows",
+    "overhead": "time outside the models",
+    "acceptance": "rejected tokens",
+    "short_outputs": "short drafts at the end",
+    "empty_drafts": "rounds without a draft",
+}
+"""Each in words."""
+
 
 class Brake(BaseModel):
     """One cause."""

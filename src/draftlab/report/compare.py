@@ -20,7 +20,8 @@ from draftlab.metrics import (
 from draftlab.pairs import time_per_token
 from draftlab.records import SCHEMA_VERSION, Arm, Trace
 from draftlab.report.comparable import differences, notes, shared_prompts
-from draftlab.report.measure import ArmReport, gamma_of, is_complete, measure_arm
+from draftlab.report.measure import ArmReport, is_complete, measure_arm
+from draftlab.report.names import gamma_of
 from draftlab.report.noise import noise_floor
 from draftlab.report.reading import Run, categories
 from draftlab.stats import Estimate, Sums, difference_of_ratios, ratio_of_products, ratio_of_ratios

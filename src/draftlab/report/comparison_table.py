@@ -10,7 +10,8 @@ from rich.text import Text
 from draftlab.records import RunManifest
 from draftlab.report.compare import ArmComparison, Comparison, RunSummary
 from draftlab.report.figure import figure
-from draftlab.report.measure import ArmReport, gamma_of
+from draftlab.report.measure import ArmReport
+from draftlab.report.names import gamma_of
 from draftlab.report.narrow import Column, Row, figures
 from draftlab.report.printable import printable, printable_line
 from draftlab.report.terminal import open_console, what_was_decoded

@@ -11,7 +11,8 @@ from typing import Literal
 
 from draftlab.errors import DraftlabError, UnknownNameError
 from draftlab.report.compare import ArmComparison, Comparison
-from draftlab.report.measure import ArmReport, Report, gamma_of
+from draftlab.report.measure import ArmReport, Report
+from draftlab.report.names import gamma_of
 from draftlab.stats import MIN_PROMPTS, Estimate
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

@@ -179,11 +179,6 @@ def measure(store: Store) -> Report:
     )
 
 
-def gamma_of(arm: Arm | ArmReport) -> str:
-    """The draft length as people read it."""
-    return f"auto (at most {arm.gamma})" if arm.draft_length == "auto" else str(arm.gamma)
-
-
 def is_complete(run: Run) -> bool:
     """Whether every planned decode has a trace, those of a further round that was begun included."""
     return _is_complete(run, _precision(run))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from draftlab.report.printable import printable
 
-ArmKey = tuple[str, int, str]
+ArmKey = tuple[str, str, str]
 _FOLDERS = re.compile(r"[^:,=]*/(?=[^/,])")
 _LONGEST = 44
 
@@ -18,12 +18,23 @@ class NamedArm(Protocol):
 
     drafter: str
     gamma: int
+    draft_length: Literal["fixed", "auto"]
     rule: str
 
 
 def key_of(arm: NamedArm) -> ArmKey:
     """What makes an arm the only one of its kind in a run."""
-    return arm.drafter, arm.gamma, arm.rule
+    return arm.drafter, gamma_of(arm), arm.rule
+
+
+def gamma_of(arm: NamedArm) -> str:
+    """The draft length as people read it."""
+    return f"auto (at most {arm.gamma})" if arm.draft_length == "auto" else str(arm.gamma)
+
+
+def title_of(arm: NamedArm) -> str:
+    """All of it, as a headline."""
+    return f"drafter {arm.drafter}, gamma {gamma_of(arm)}, rule {arm.rule}"
 
 
 def short_names(arms: Iterable[NamedArm]) -> dict[ArmKey, str]:

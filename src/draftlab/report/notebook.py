@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment
 
 from draftlab.report.figure import figure
+from draftlab.report.names import gamma_of
 from draftlab.report.origins import Place, color, describe, legend
 from draftlab.report.printable import printable
 
@@ -106,7 +107,7 @@ def _row(arm: ArmReport) -> list[str]:
     notes = {True: "within noise", False: "", None: ""}[arm.within_noise]
     return [
         arm.drafter,
-        str(arm.gamma),
+        gamma_of(arm),
         f"{arm.category} ({arm.num_prompts})",
         figure(arm.walltime_speedup, ".2f", unit="x"),
         figure(arm.acceptance_rate, ".2f"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from draftlab.errors import DraftlabError
 from draftlab.pairs import Pairs
-from draftlab.records import Arm, Detail, Divergence, MachineSample, Phases, RunManifest, Trace, TraceKey
+from draftlab.records import Arm, Detail, Divergence, MachineSample, Phases, Replay, RunManifest, Trace, TraceKey
 from draftlab.store import Store
 
 
@@ -22,6 +22,7 @@ class Run:
     phases: list[Phases]
     details: list[Detail]
     token_bytes: dict[int, bytes]
+    replays: list[Replay]
 
     @classmethod
     def read(cls, store: Store) -> Run:
@@ -36,6 +37,7 @@ class Run:
             list(store.phases()),
             list(store.details()),
             {t.id: bytes.fromhex(t.hex) for t in store.token_bytes()},
+            list(store.replays()),
         )
 
     def arms(self, *roles: str) -> list[Arm]:

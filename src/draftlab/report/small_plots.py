@@ -14,6 +14,7 @@ from rich.text import Text
 from draftlab.records import RunManifest, Trace
 from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report
+from draftlab.report.names import key_of, title_of
 from draftlab.report.origins import LABELS
 from draftlab.report.printable import printable_line
 from draftlab.stats import Estimate
@@ -50,10 +51,10 @@ def print_plots(console: Console, report: Report, manifest: RunManifest, traces:
         return
     glyphs = _BLOCKS if console.encoding.startswith("utf") else _ASCII
     width = min(console.width, _MOST_WIDTH)
-    ids = {(arm.drafter, arm.gamma, arm.rule): arm.id for arm in manifest.arms if arm.role == "drafted"}
+    ids = {key_of(arm): arm.id for arm in manifest.arms if arm.role == "drafted"}
     for arm in report.arms:
         if arm.category == "all" and arm.acceptance_at:
-            theirs = (trace for trace in traces if trace.arm == ids[arm.drafter, arm.gamma, arm.rule])
+            theirs = (trace for trace in traces if trace.arm == ids[key_of(arm)])
             console.print(Text(_name(arm), style="bold"))
             console.print(_bars_of(arm, accepted_lengths(theirs), glyphs, width))
             console.print()
@@ -80,7 +81,7 @@ def bar(share: float, width: int, eighths: str) -> str:
 
 
 def _name(arm: ArmReport) -> str:
-    return printable_line(f"drafter {arm.drafter}, gamma {arm.gamma}, rule {arm.rule}")
+    return printable_line(title_of(arm))
 
 
 def _bars_of(arm: ArmReport, lengths: Sequence[int], glyphs: _Glyphs, width: int) -> RenderableType:

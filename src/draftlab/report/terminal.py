@@ -12,7 +12,8 @@ from rich.text import Text
 from draftlab.records import RunManifest, Trace
 from draftlab.report.cost_lines import cost_lines
 from draftlab.report.figure import figure
-from draftlab.report.measure import ArmReport, Report, gamma_of, measure
+from draftlab.report.measure import ArmReport, Report, measure
+from draftlab.report.names import key_of, title_of
 from draftlab.report.narrow import Column, Row, figures, fitting
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable, printable_line
@@ -32,7 +33,7 @@ def print_report(store: Store, *, plots: bool | None = False) -> Report:
     manifest = store.manifest()
     report = measure(store)
     console.print(_heading(manifest, report))
-    for _, group in groupby(report.arms, key=lambda arm: (arm.drafter, gamma_of(arm), arm.rule)):
+    for _, group in groupby(report.arms, key=key_of):
         rows = list(group)
         console.print()
         console.print(_title(rows[0]))
@@ -87,8 +88,7 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
 
 
 def _title(arm: ArmReport) -> Text:
-    title = Text(printable_line(f"drafter {arm.drafter}, gamma {arm.gamma}, rule {arm.rule}"), style="bold")
-    title = Text(printable_line(f"drafter {arm.drafter}, gamma {gamma_of(arm)}, rule {arm.rule}"), style="bold")
+    title = Text(printable_line(title_of(arm)), style="bold")
     if not arm.lossless:
         title.append(" (lossy: its texts do not have the target's law)", style="red")
     return title

@@ -41,6 +41,7 @@ class WhyReport(BaseModel):
 
     drafter: str
     gamma: int
+    draft_length: Literal["fixed", "auto"]
     rule: str
     first: str
     second: str
@@ -77,6 +78,7 @@ def _explain(
     return WhyReport(
         drafter=arm.drafter,
         gamma=arm.gamma,
+        draft_length=arm.draft_length,
         rule=arm.rule,
         first=names[0],
         second=names[1],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from draftlab.report.names import key_of
 from draftlab.report.why import WhyReport
 from draftlab.stats import Estimate
 
@@ -12,7 +13,7 @@ from draftlab.stats import Estimate
 def why_sentences(found: Sequence[WhyReport]) -> Iterator[str]:
     """For each arm, of the two categories that lie furthest apart."""
     of_entropy = [why for why in found if why.by == "entropy" and why.difference.value is not None]
-    for (drafter, gamma, _), group in groupby(of_entropy, key=lambda why: (why.drafter, why.gamma, why.rule)):
+    for (drafter, gamma, _), group in groupby(of_entropy, key=key_of):
         furthest = max(group, key=lambda why: abs(why.difference.value or 0.0))
         yield f"{drafter}, gamma {gamma}: {_sentence(furthest)}"
 
