@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from draftlab.spec import Sampling
 from draftlab.types import StopReason
 
-SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
 
 TraceKey = tuple[str, str, int]
 WatchKey = tuple[str, str]
@@ -80,14 +80,22 @@ class Divergence(_Record):
         return (self.arm, self.prompt_id, self.repetition)
 
 
-class Phases(_Record):
-    """The times within the rounds of one decode, which waited for the device at every event.
-
-    Such a decode is slower than one that nobody watches: cost ratios come from it, never a speed-up.
-    """
+class _Watched(_Record):
+    """One decode of a prompt that was watched, and is not among those that are compared."""
 
     arm: str
     prompt_id: str
+    error: str | None = None
+
+    @property
+    def key(self) -> WatchKey:
+        """What makes this record the only one of its kind in a run."""
+        return (self.arm, self.prompt_id)
+
+
+class Phases(_Watched):
+    """The times within the rounds of a decode that waited for the device at every event: for costs, not speed-ups."""
+
     prompt_tokens: int = 0
     rounds: Rounds = Rounds()
     draft_ns: tuple[int, ...] = ()
@@ -96,12 +104,6 @@ class Phases(_Record):
     """The target's pass over drafted + 1 rows, with warping."""
     rest_ns: tuple[int, ...] = ()
     """Verdict, commit and rollback."""
-    error: str | None = None
-
-    @property
-    def key(self) -> WatchKey:
-        """What makes this record the only one of its kind in a run."""
-        return (self.arm, self.prompt_id)
 
 
 class WatchedRound(_Record):
@@ -124,19 +126,11 @@ class WatchedRound(_Record):
     """The target's probability of its own token, the correction or bonus."""
 
 
-class Detail(_Record):
+class Detail(_Watched):
     """One decode, token by token; it is not timed."""
 
-    arm: str
-    prompt_id: str
     prompt_tokens: tuple[int, ...] = ()
     rounds: tuple[WatchedRound, ...] = ()
-    error: str | None = None
-
-    @property
-    def key(self) -> WatchKey:
-        """What makes this record the only one of its kind in a run."""
-        return (self.arm, self.prompt_id)
 
     @property
     def tokens(self) -> tuple[int, ...]:
@@ -280,8 +274,9 @@ class RunManifest(_Record):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     def settings(self) -> dict[str, Any]:
-        """The spec under which this draftlab does what the run's own did: the first had no second baseline."""
-        return {"control": False, **self.experiment} if self.schema_version < 2 else dict(self.experiment)
+        """The spec under which this draftlab does what the run's own did: once nothing was decoded beside the arms."""
+        before = {1: {"control": False, "phases": 0}, 2: {"phases": 0}}.get(self.schema_version, {})
+        return {**before, **self.experiment}
 
     def expected_phases(self) -> list[WatchKey]:
         """The key of every `Phases` that the complete run has; all arms of a prompt follow one another."""

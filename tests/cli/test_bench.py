@@ -17,7 +17,7 @@ def test_json_is_one_document_and_news_goes_to_standard_error(draftlab: Command,
     result = draftlab("bench", *SMALL, "--suite", mine, "--gamma", "2", "--gamma", "4", "--out", "run", "--json")
     assert result.status == 0
     document = result.document
-    assert document["schema"] == 2
+    assert document["schema"] == 3
     assert (document["run"], document["target"], document["complete"]) == ("run", "toy", True)
     shown = [(arm["drafter"], arm["gamma"], arm["category"], arm["num_prompts"]) for arm in document["arms"]]
     assert shown == [("ngram", g, c, n) for g in (2, 4) for c, n in (("code", 2), ("prose", 1), ("all", 3))]

@@ -43,7 +43,7 @@ def document(tmp_path: Path) -> dict[str, Any]:
 
 def test_the_keys_of_the_report(document: dict[str, Any]) -> None:
     assert set(document) == REPORT
-    assert document["schema"] == 2
+    assert document["schema"] == 3
     assert document["baseline"].keys() == {"tokens_per_s", "num_failed"}
     assert document["native"].keys() == {"tokens_per_s", "baseline_tokens_per_s", "identical", "compared", "num_failed"}
 
