@@ -115,14 +115,15 @@ class _Watched:
         return 3 if self.is_first or self.is_plain else 2 if not self.follows_draft else 1 if self.catches_up else 0
 
 
-def fit(phases: Iterable[Phases]) -> CostModel:
+def fit(phases: Iterable[Phases], plain: str | None = None) -> CostModel:
     """Fit to watched rounds of the baseline and of one drafter, whose draft lengths may vary; failed ones are left out.
 
+    `plain` is the baseline's arm, whose steps ask no drafter; None: a decode that drafts nothing is taken for one.
     Raises `DraftlabError` where no round drafts nothing: then the time of a one-row pass, of which all other costs are
     multiples, is not known. Sizes seen fewer than three times are interpolated where others surround them. What is not
     seen at all is no better than a straight line: fit to drafts of length 1 where the step to two rows matters.
     """
-    rounds = [watched for decode in phases for watched in _rounds(decode)]
+    rounds = [watched for decode in phases for watched in _rounds(decode, plain)]
     if not any(watched.num_drafted == 0 for watched in rounds):
         raise DraftlabError(
             f"costs cannot be fitted to {len(rounds)} watched rounds of which none is an ordinary step",
@@ -137,23 +138,23 @@ def fit(phases: Iterable[Phases]) -> CostModel:
         draft[num].append(_Sample(at, draft_ns, watched.draft_rank()))
         rest[num].append(_Sample(at, rest_ns, 2 if watched.is_plain else int(watched.is_first)))
     curve = _curve(draft, per_size=True)
-    plain = [watched.times[0] + watched.times[2] for watched in rounds if watched.is_plain]
+    steps = [watched.times[0] + watched.times[2] for watched in rounds if watched.is_plain]
     return CostModel(
         target=_curve(target, one_apart=True),
         draft=curve,
         rest=_curve(rest),
         catch_up=_catch_up(draft, curve),
-        plain_extra=median(plain) if plain else None,
+        plain_extra=median(steps) if steps else None,
     )
 
 
-def _rounds(decode: Phases) -> Iterator[_Watched]:
+def _rounds(decode: Phases, plain: str | None) -> Iterator[_Watched]:
     if decode.error is not None:
         return
     drafted, accepted = decode.rounds.drafted, decode.rounds.accepted
     lengths = accumulate(decode.rounds.emitted, initial=decode.prompt_tokens)
     times = zip(decode.draft_ns, decode.target_ns, decode.rest_ns, strict=True)
-    is_plain = not any(drafted)
+    is_plain = not any(drafted) if plain is None else decode.arm == plain
     for i, (num, context, took) in enumerate(zip(drafted, lengths, times, strict=False)):
         follows = i == 0 or drafted[i - 1] > 0
         catches_up = i > 0 and follows and accepted[i - 1] == drafted[i - 1]

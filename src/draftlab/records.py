@@ -46,6 +46,8 @@ class Trace(_Record):
     text: str = ""
     prefill_ns: int | None = None
     decode_ns: int | None = None
+    first_ns: int | None = None
+    """From the end of prefill to the end of the first round."""
     rounds: Rounds = Rounds()
     error: str | None = None
     started_ns: int | None = None
@@ -98,12 +100,9 @@ class Phases(_Watched):
 
     prompt_tokens: int = 0
     rounds: Rounds = Rounds()
-    draft_ns: tuple[int, ...] = ()
-    """Per round: the drafter's proposal."""
-    target_ns: tuple[int, ...] = ()
-    """The target's pass over drafted + 1 rows, with warping."""
-    rest_ns: tuple[int, ...] = ()
-    """Verdict, commit and rollback."""
+    draft_ns: tuple[int, ...] = ()  # per round: the drafter's proposal
+    target_ns: tuple[int, ...] = ()  # the target's pass over drafted + 1 rows, with warping
+    rest_ns: tuple[int, ...] = ()  # verdict, commit and rollback
 
 
 class WatchedRound(_Record):

@@ -88,6 +88,17 @@ def ratios_of_sums(pairs: Sequence[Sums]) -> list[Estimate]:
     return [each if many else Estimate(each.value) for each, many in zip(found, enough, strict=True)]
 
 
+def fastest_shares(costs: Sequence[Sums]) -> list[float] | None:
+    """In which share of the resamples sum(a) / sum(b) is the least, for each (a, b); None for too few prompts."""
+    if len(costs[0][0]) < MIN_PROMPTS:
+        return None
+    drawn = _resamples(len(costs[0][0]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.array([(drawn @ np.asarray(a, float)) / (drawn @ np.asarray(b, float)) for a, b in costs])
+    winners = np.nanargmin(np.where(np.isfinite(ratios), ratios, np.inf), axis=0)
+    return [float((winners == i).mean()) for i in range(len(costs))]
+
+
 def win_probability(mine: Sequence[float], theirs: Sequence[float]) -> float | None:
     """In which share of the resamples sum(mine) is less than sum(theirs), one entry per prompt; half where equal."""
     gaps = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)

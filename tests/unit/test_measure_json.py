@@ -22,7 +22,7 @@ ARM = FIGURES | {
     "divergences", "lossless", "within_noise", "positions", "acceptance_by",
     "predicted_speedup", "efficiency", "iid_speedup", "cost",
     "why_not_faster", "best_gamma",
-    "draft_length",
+    "draft_length", "win_probability", "ttft_s", "baseline_ttft_s", "tpot_s", "baseline_tpot_s",
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",

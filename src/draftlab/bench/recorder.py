@@ -18,6 +18,7 @@ class Recording:
     tokens: tuple[int, ...]
     decode_ns: int
     prefill_ns: int | None = None
+    first_ns: int | None = None
     stop: StopReason | None = None
     rounds: Rounds = field(default_factory=Rounds)
 
@@ -25,7 +26,7 @@ class Recording:
 def record(events: Iterator[Event], clock: WallClock) -> Recording:
     """Listen to a decode from beginning to end; prefill (the drafter's, too) is timed apart."""
     outcomes: list[Round] = []
-    started = prefilled = 0
+    started = prefilled = first = 0
     reason: StopReason | None = None
     for event in events:
         match event:
@@ -34,6 +35,8 @@ def record(events: Iterator[Event], clock: WallClock) -> Recording:
             case Prefilled():
                 prefilled = clock.now_ns()
             case Committed(outcome):
+                if not outcomes:
+                    first = clock.now_ns()  # one look more, and the only one within a decode
                 outcomes.append(outcome)
             case Finished(stop):
                 reason = stop
@@ -42,6 +45,7 @@ def record(events: Iterator[Event], clock: WallClock) -> Recording:
         tokens=tuple(token for outcome in outcomes for token in outcome.emitted),
         prefill_ns=prefilled - started,
         decode_ns=finished - prefilled,
+        first_ns=first - prefilled,
         stop=reason,
         rounds=_by_column(outcomes),
     )

@@ -155,5 +155,6 @@ def _decode(bench: PreparedBench, task: Task) -> Trace:
         text=text,
         prefill_ns=recording.prefill_ns,
         decode_ns=recording.decode_ns,
+        first_ns=recording.first_ns,
         rounds=recording.rounds,
     )

@@ -152,10 +152,11 @@ def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: 
 
     from draftlab.store import Store
 
-    started = make_experiment(Store.open(folder).manifest().settings())
-    asked = make_experiment(settings).model_dump(exclude_unset=True)
-    for name, value in asked.items():
-        if value != (had := getattr(started, name)):
+    own = Store.open(folder).manifest().settings()
+    started = make_experiment(own)
+    asked = make_experiment({**own, **settings})  # over its own: a setting may make sense only beside another
+    for name in settings:
+        if (value := getattr(asked, name)) != (had := getattr(started, name)):
             raise DraftlabError(
                 f"the run in {folder} was started with {name} = {_written(had)}, not {_written(value)}",
                 "Leave the settings out to resume it as it was, or choose another folder with --out.",

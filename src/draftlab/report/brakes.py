@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from draftlab.cost import Curve
 from draftlab.report.prediction import Prediction, draft_ns, round_cost
 from draftlab.report.rounds import RoundCost, TimedRound, chained, total
+from draftlab.stats import Estimate
 
 Cause = Literal["draft", "verification", "overhead", "acceptance", "short_outputs", "empty_drafts"]
 
@@ -51,17 +52,22 @@ class BestGamma(BaseModel):
     speedup: float
 
 
-def why_not_faster(found: Prediction, measured: float | None) -> WhyNotFaster | None:
-    """The causes for an arm whose measured speed-up is `measured`; None for one that drafted nothing."""
+def why_not_faster(found: Prediction, measured: Estimate, *, adapts: bool = False) -> WhyNotFaster | None:
+    """The causes for an arm whose speed-up is `measured`; None for one that drafted nothing.
+
+    An arm whose draft length `adapts` drafts nothing by choice, which is no cause.
+    """
     rounds, predicted = found.rounds, found.speedup.value
     if not predicted or not any(each.drafted for each in rounds):
         return None
     causes = [
         Brake(cause=cause, speedup_if_removed=speedup, gain=speedup / predicted - 1)
         for cause, speedup in _without(found, rounds).items()
+        if not (adapts and cause == "empty_drafts")
     ]
     causes.sort(key=lambda brake: brake.gain, reverse=True)
-    begin = "not faster because" if (measured or predicted) <= 1 else "largest brake:"
+    bound = measured.value if measured.high is None else measured.high  # slower: the whole interval lies below 1
+    begin = "not faster because" if bound is not None and bound < 1 else "largest brake:"
     first = causes[0]
     return WhyNotFaster(
         sentence=f"{begin} {_in_words(first.cause, found)} {first.speedup_if_removed:.2f}x", causes=causes

@@ -25,7 +25,7 @@ def cost_lines(arms: Sequence[ArmReport]) -> Iterator[str]:
     if arm.why_not_faster is not None:
         yield arm.why_not_faster.sentence
     best = arm.best_gamma
-    if best is not None and best.speedup > _WORTH_SAYING * arm.predicted_speedup.value:
+    if best is not None and arm.gamma and best.speedup > _WORTH_SAYING * arm.predicted_speedup.value:
         if best.gamma:
             yield f"gamma {best.gamma} would be predicted at {best.speedup:.2f}x"
         else:

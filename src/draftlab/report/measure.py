@@ -27,6 +27,7 @@ from draftlab.report.brakes import BestGamma, WhyNotFaster, best_gamma, why_not_
 from draftlab.report.noise import MachineReport, drift, is_within_noise, machine_load, noise_floor
 from draftlab.report.prediction import CostReport, predict
 from draftlab.report.reading import Run, categories
+from draftlab.report.times import Times, measure_times, win_probabilities
 from draftlab.report.why import WhyReport, explain
 from draftlab.stats import Estimate, ratio_of_sums
 from draftlab.store import Store
@@ -42,7 +43,7 @@ class DivergenceReport(BaseModel):
     kind: Literal["tie", "rounding", "real"] | None = Field(default=None, serialization_alias="class")
 
 
-class ArmReport(BaseModel):
+class ArmReport(Times):
     """One arm over the prompts of one category."""
 
     drafter: str
@@ -66,6 +67,8 @@ class ArmReport(BaseModel):
     cost: CostReport | None
     why_not_faster: WhyNotFaster | None
     best_gamma: BestGamma | None
+    win_probability: float | None = None
+    """In how many resamples no other arm and not plain decoding is faster; None where it was not worked out."""
     tokens_per_s: Estimate
     baseline_tokens_per_s: Estimate
     acceptance_rate: Estimate
@@ -158,6 +161,7 @@ def measure(store: Store) -> Report:
     native = [trace for arm in run.arms("native") for trace in run.traces_of(arm)]
     plain = Pairs.match(base, base).base()
     floor = noise_floor(run)
+    wins = {category: win_probabilities(run, category) for category in categories(run.manifest)}
     precision = _precision(run)
     return Report(
         run=run.folder,
@@ -167,9 +171,9 @@ def measure(store: Store) -> Report:
         baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed([*base, *again])),
         native=_measure_native(Pairs.match(base, native), run, _num_failed(native)) if native else None,
         arms=[
-            measure_arm(arm, category, run, floor)
+            measure_arm(arm, category, run, floor).model_copy(update={"win_probability": wins[category].get(arm.id)})
             for arm in run.arms("drafted")
-            for category in categories(run.manifest)
+            for category in wins
         ],
         noise_floor=floor,
         drift=drift(run),
@@ -217,6 +221,7 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
     divergences = _divergences(pairs, run.examined) if comparable else []
     compared = len(pairs.all()) if comparable else 0
     known = predict(arm, pairs, run)
+    adapts = arm.draft_length == "auto"
     return ArmReport(
         drafter=arm.drafter,
         gamma=arm.gamma,
@@ -232,8 +237,9 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
         efficiency=known.efficiency if known else None,
         iid_speedup=known.iid_speedup if known else None,
         cost=known.report if known else None,
-        why_not_faster=why_not_faster(known, speedup.value) if known else None,
-        best_gamma=best_gamma(known, arm.gamma) if known else None,
+        why_not_faster=why_not_faster(known, speedup, adapts=adapts) if known else None,
+        best_gamma=best_gamma(known, arm.gamma) if known and not adapts else None,
+        **measure_times(pairs),
         tokens_per_s=_estimate(tokens_per_s, drafted),
         baseline_tokens_per_s=_estimate(tokens_per_s, plain),
         acceptance_rate=_estimate(acceptance_rate, drafted),

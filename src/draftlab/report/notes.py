@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from draftlab.report.measure import ArmReport, PrecisionReport, Report
+from draftlab.report.names import title_of
 from draftlab.report.noise import MachineReport
 from draftlab.stats import Estimate
 
@@ -20,6 +21,8 @@ _ENDS = {
 
 def machine_notes(report: Report) -> Iterator[str]:
     """The lines that there are reasons for."""
+    if line := fastest(report):
+        yield line
     if report.precision is not None:
         yield _precision(report.precision)
     floor = report.noise_floor
@@ -30,6 +33,17 @@ def machine_notes(report: Report) -> Iterator[str]:
         yield from _drift(report.drift)
     if report.machine is not None:
         yield from _machine(report.machine)
+
+
+def fastest(report: Report) -> str | None:
+    """Which of several arms is the fastest over all prompts, and how surely; None where that is not known."""
+    arms = [arm for arm in report.arms if arm.category == "all" and arm.win_probability is not None]
+    if not arms:
+        return None
+    best = max(arms, key=lambda arm: arm.win_probability or 0.0)
+    if (best.win_probability or 0.0) == 0.0:
+        return "fastest: plain decoding, in every resample of the prompts"
+    return f"fastest: {title_of(best)}, in {100 * (best.win_probability or 0.0):.0f} % of the resamples of the prompts"
 
 
 def within_noise(arms: Sequence[ArmReport]) -> str | None:

@@ -106,6 +106,8 @@ def predict(arm: Arm, pairs: Pairs, run: Run) -> Prediction | None:
     works = _works(arm, pairs, run) if costs else []
     if costs is None or not any(work.rounds for work in works):
         return None
+    if costs.target.sizes[-1] == 1 and any(each.drafted for work in works for each in work.rounds):
+        return None  # it drafted, and never where it was watched: what several rows cost is not known
     plain = [predict_plain(costs, work) for work in works]
     drafted = [total(work.rounds, round_cost(costs)) for work in works]
     tokens = [work.num_plain_tokens for work in works], [sum(r.emitted for r in work.rounds) for work in works]
@@ -115,7 +117,7 @@ def predict(arm: Arm, pairs: Pairs, run: Run) -> Prediction | None:
     measured = [work.plain_ns for work in works], [work.drafted_ns for work in works]
     report = _report(costs, [each for work in works for each in work.rounds])
     alpha = acceptance_rate(count(theirs for _, theirs in pairs.all()))
-    known = alpha is not None and report.draft_cost is not None
+    known = alpha is not None and report.draft_cost is not None and arm.draft_length == "fixed"
     return Prediction(
         costs=costs,
         works=works,
@@ -149,15 +151,17 @@ def draft_ns(costs: CostModel) -> RoundCost:
 def _costs(arm: Arm, run: Run) -> CostModel | None:
     watched = [p for p in run.phases if p.arm in (arm.id, run.baseline.id) and p.draft_ns]
     has_plain_steps = any(0 in p.rounds.drafted for p in watched if p.arm == run.baseline.id)
-    return fit(watched) if has_plain_steps and any(p.arm == arm.id for p in watched) else None
+    is_watched = has_plain_steps and any(p.arm == arm.id for p in watched)
+    return fit(watched, plain=run.baseline.id) if is_watched else None
 
 
 def _works(arm: Arm, pairs: Pairs, run: Run) -> list[Work]:
     prompts = {prompt.id: prompt for prompt in run.manifest.prompts}
+    adapts = arm.draft_length == "auto"
     return [
         Work(
             plain=[each for ours, _ in found for each in timed_rounds(ours, prompts[name], 0)],
-            drafted=[timed_rounds(theirs, prompts[name], arm.gamma) for _, theirs in found],
+            drafted=[timed_rounds(theirs, prompts[name], arm.gamma, adapts=adapts) for _, theirs in found],
             plain_ns=sum(ours.decode_ns or 0 for ours, _ in found),
             drafted_ns=sum(theirs.decode_ns or 0 for _, theirs in found),
         )

@@ -34,9 +34,17 @@ RoundCost = Callable[[int, float, bool], float]
 """(drafted, context, catches_up) -> nanoseconds, a straight line in `context`."""
 
 
-def timed_rounds(trace: Trace, prompt: PromptRecord, gamma: int) -> list[TimedRound]:
-    """The rounds of a decode, with the length of the text that each met."""
+def timed_rounds(trace: Trace, prompt: PromptRecord, gamma: int, *, adapts: bool = False) -> list[TimedRound]:
+    """The rounds of a decode, with the length of the text that each met.
+
+    Where the draft length `adapts`, a draft is shorter than gamma by choice, and not for want of room.
+    """
     rounds = trace.rounds
+
+    def is_cut(drafted: int, before: int) -> bool:
+        room = prompt.max_new_tokens - before
+        return room <= gamma and (not adapts or drafted == room - 1)
+
     done = accumulate(rounds.emitted, initial=0)
     found = [
         TimedRound(
@@ -44,7 +52,7 @@ def timed_rounds(trace: Trace, prompt: PromptRecord, gamma: int) -> list[TimedRo
             accepted,
             emitted,
             prompt.num_tokens + before,
-            is_tail=prompt.max_new_tokens - before <= gamma or emitted < accepted + 1,
+            is_tail=is_cut(drafted, before) or emitted < accepted + 1,
         )
         for drafted, accepted, emitted, before in zip(
             rounds.drafted, rounds.accepted, rounds.emitted, done, strict=False
