@@ -27,8 +27,8 @@ SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", 
 
 
 def at_first_plot(page: Page) -> None:
-    """Scroll to where the plots begin."""
-    page.evaluate("document.querySelector('figure').scrollIntoView()")
+    """Scroll to where the plots after the table begin."""
+    page.evaluate("document.querySelector('#plots').scrollIntoView()")
 
 
 def at_plot(name: str) -> Callable[[Page], None]:
