@@ -1,6 +1,7 @@
-"""Pictures of a run's report in a real browser: `python docs/screenshots/make.py RUN [--out FOLDER]`.
+"""Pictures of a run's report in a real browser: `python docs/screenshots/make.py RUN [OTHER] [--out FOLDER]`.
 
-RUN is a folder that `draftlab bench --detail tokens` wrote. Needs Chromium, and what requirements-dev.txt names.
+RUN is a folder that `draftlab bench --detail tokens` wrote; with OTHER, a second run of the same prompts, there is a
+picture of the comparison too. Needs Chromium, and what requirements-dev.txt names.
 """
 
 from __future__ import annotations
@@ -26,8 +27,19 @@ SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", 
 
 
 def at_first_plot(page: Page) -> None:
-    """Scroll to where the plots begin."""
-    page.evaluate("document.querySelector('figure').scrollIntoView()")
+    """Scroll to where the plots after the table begin."""
+    page.evaluate("document.querySelector('#plots').scrollIntoView()")
+
+
+def at_plot(name: str) -> Callable[[Page], None]:
+    """Scroll to one plot, if the run has data for it."""
+    return lambda page: page.evaluate("name => document.getElementById(name)?.scrollIntoView()", f"plot-{name}")
+
+
+def as_printed(page: Page) -> None:
+    """What a printer gets of the first sheet; the background is that of paper."""
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
 
 
 def in_a_text(page: Page) -> None:
@@ -61,6 +73,9 @@ PICTURES = (
     Picture("first-screen-dark", options={"color_scheme": "dark"}),
     Picture("plots", at_first_plot),
     Picture("plots-dark", at_first_plot, {"color_scheme": "dark"}),
+    Picture("acceptance-by-class", at_plot("acceptance-by-token-class")),
+    Picture("causes", at_plot("why-not-faster")),
+    Picture("print", as_printed, {"viewport": {"width": 794, "height": 1123}}),
     Picture("token-view", in_a_text),
     Picture("token-view-dark", in_a_text, {"color_scheme": "dark"}),
     Picture("phone", options=PHONE),
@@ -68,6 +83,8 @@ PICTURES = (
     Picture("no-script", options={"java_script_enabled": False}),
     Picture("no-script-token-view", at_the_texts, {"java_script_enabled": False}),
 )
+
+COMPARISON = (Picture("compare"), Picture("compare-dark", options={"color_scheme": "dark"}))
 
 
 def take(browser: Browser, report: Path, picture: Picture, out: Path) -> Path:
@@ -84,10 +101,19 @@ def take(browser: Browser, report: Path, picture: Picture, out: Path) -> Path:
     return file
 
 
+def write(command: list[str], page: Path) -> Path:
+    """Have draftlab write a page; what it says against it ends this too."""
+    arguments = [sys.executable, "-m", "draftlab", *command, "--html", str(page)]
+    if subprocess.run(arguments, stdout=subprocess.DEVNULL, check=False).returncode:
+        sys.exit(f"no page of draftlab {' '.join(command)}")
+    return page
+
+
 def main() -> None:
     """Write the report, then take every picture of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
+    parser.add_argument("other", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     given = parser.parse_args()
     browser_path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
@@ -95,13 +121,15 @@ def main() -> None:
         parser.error("no Chromium on this machine: apt-get install chromium")
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        report = Path(folder) / "report.html"
-        command = [sys.executable, "-m", "draftlab", "report", str(given.run), "--html", str(report)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        pages = [(write(["report", str(given.run)], Path(folder) / "report.html"), PICTURES)]
+        if given.other:
+            compared = ["compare", str(given.run), str(given.other), "--anyway"]
+            pages.append((write(compared, Path(folder) / "compared.html"), COMPARISON))
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(SWITCHES))
-        for picture in PICTURES:
-            file = take(browser, report, picture, given.out)
-            print(f"{file} {file.stat().st_size / 1000:.0f} kB")
+        for page, pictures in pages:
+            for picture in pictures:
+                file = take(browser, page, picture, given.out)
+                print(f"{file} {file.stat().st_size / 1000:.0f} kB")
         browser.close()
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -97,6 +98,23 @@ class PositionCounts:
     judged: int = 0
     """Rounds that drafted it and accepted all before it."""
     accepted: int = 0
+
+
+def accepted_lengths(traces: Iterable[Trace]) -> list[int]:
+    """Entry n: how many rounds that drafted accepted n tokens."""
+    found = Counter(a for d, a in _rounds(traces) if d)
+    return [found[n] for n in range(max(found, default=-1) + 1)]
+
+
+def empty_rounds(traces: Iterable[Trace]) -> int:
+    """How many rounds drafted nothing."""
+    return sum(not d for d, _ in _rounds(traces))
+
+
+def _rounds(traces: Iterable[Trace]) -> list[tuple[int, int]]:
+    """Drafted and accepted of every round of every decode that did not fail."""
+    done = (trace.rounds for trace in traces if trace.status == "ok")
+    return [pair for rounds in done for pair in zip(rounds.drafted, rounds.accepted, strict=True)]
 
 
 def by_position(traces: Iterable[Trace]) -> list[PositionCounts]:

@@ -33,7 +33,11 @@ def report(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
     arms = ["--drafter", "ngram", "--drafter", "model:toy:0.3", "--gamma", "2", "--gamma", "4"]
     shape = ["--suite", "mine.jsonl", "--max-new-tokens", "24", "--detail", "tokens", "--out", "run"]
-    for arguments in (["bench", "--target", "toy", *arms, *shape], ["report", "run", "--html", "report.html"]):
+    for arguments in (
+        ["bench", "--target", "toy", *arms, *shape],
+        ["report", "run", "--html", "report.html"],
+        ["compare", "run", "run", "--html", "compared.html"],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "draftlab", *arguments], cwd=folder, capture_output=True, text=True
         )
@@ -92,8 +96,28 @@ def test_the_hostile_prompt_is_harmless(visit: Visit, report: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_accessible(visit: Visit, report: Path, scheme: str) -> None:
-    visit(report, color_scheme=scheme).assert_accessible()
+@pytest.mark.parametrize("name", ["report", "compared"])
+def test_it_is_accessible_with_all_that_can_be_opened(visit: Visit, report: Path, name: str, scheme: str) -> None:
+    watched = visit(report.with_name(f"{name}.html"), color_scheme=scheme)
+    watched.page.evaluate("document.querySelectorAll('details').forEach(found => { found.open = true })")
+    assert watched.page.locator("details:not([open])").count() == 0 < watched.page.locator("details[open]").count()
+    watched.assert_accessible()
+    watched.assert_well_behaved()
+
+
+def test_a_comparison_opens_and_fits_a_phone(visit: Visit, report: Path) -> None:
+    watched = visit(report.with_name("compared.html"), viewport={"width": 375, "height": 700})
+    assert watched.page.locator("h1").count() == 1 and watched.page.locator("figure svg").count() >= 1
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 375
+    assert watched.page.locator("img").count() == 0
+    watched.assert_well_behaved()
+
+
+def test_bars_are_dark_on_a_dark_page(visit: Visit, report: Path) -> None:
+    """The first step of the bars is nearly the paper's colour, on either page."""
+    first = "getComputedStyle(document.documentElement).getPropertyValue('--step-1').trim()"
+    shades = [visit(report, color_scheme=scheme).page.evaluate(first) for scheme in ("light", "dark")]
+    assert shades == ["#d7dde4", "#343e4a"]
 
 
 def test_a_phone_does_not_scroll_sideways(visit: Visit, report: Path) -> None:
@@ -103,5 +127,6 @@ def test_a_phone_does_not_scroll_sideways(visit: Visit, report: Path) -> None:
 
 def test_without_a_script_it_can_be_read(visit: Visit, report: Path) -> None:
     page = visit(report, java_script_enabled=False).page
-    expect(page.locator("table").first).to_be_visible()
+    expect(page.locator("#figures table[data-sortable]")).to_be_visible()
+    expect(page.locator("#plot-speedup svg")).to_be_visible()
     expect(page.locator(".tv-static")).to_be_visible()

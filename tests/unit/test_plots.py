@@ -58,11 +58,11 @@ def plots(tmp_path: Path) -> dict[str, Plot]:
 def test_the_numbers_are_those_of_the_records(plots: dict[str, Plot]) -> None:
     assert [row[3] for row in plots["speedup"].rows if row[1] == "all"] == [2.0]
     assert [row[2:] for row in plots["paired-times"].rows] == [(1.0, 0.5, 2.0)]
-    rates = {(place, kind): value for _, place, kind, value, *_ in plots["acceptance-by-position"].rows}
+    rates = {(place, kind): value for _, place, kind, _, value, *_ in plots["acceptance-by-position"].rows}
     assert rates[1, "unconditional"] == rates[2, "unconditional"] == rates[1, "conditional"] == 0.5
     assert rates[2, "conditional"] == 1.0
     assert [row[2] for row in plots["accepted-lengths"].rows] == [1, 0, 1]
-    assert [row[1:] for row in plots["phases"].rows] == [(2, 2.0, 2.0, 4.0, 1.0, 7.0)]
+    assert [row[1:] for row in plots["phases"].rows] == [(2, 2.0, 2.0, 4.0, 1.0, 7.0, 6.0, 8.0)]
 
 
 def test_every_row_is_as_wide_as_its_columns(plots: dict[str, Plot]) -> None:
@@ -113,7 +113,7 @@ def test_figures_are_written_with_their_numbers(tmp_path: Path, plots: dict[str,
     with (tmp_path / "figures" / "phases.csv").open(newline="") as file:
         header, row = csv.reader(file)
     assert header == list(plots["phases"].columns)
-    assert row[1:] == ["2", "2.0", "2.0", "4.0", "1.0", "7.0"]
+    assert row[1:] == ["2", "2.0", "2.0", "4.0", "1.0", "7.0", "6.0", "8.0"]
 
 
 def test_figures_need_a_folder(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_plots_of_plain_numbers() -> None:
     groups = plot_groups("token class", rates)
     assert groups is not None and groups.name == "acceptance-by-token-class"
     assert "most often accepted is word (90 %), least often digit (50 %" in groups.caption
-    predicted = plot_predicted([Prediction("ngram", "all", 1.5, Estimate(1.2, 1.1, 1.3))])
+    predicted = plot_predicted([Prediction("ngram", "all", Estimate(1.5), Estimate(1.2, 1.1, 1.3))])
     assert predicted is not None and "25 % above" in predicted.caption
     causes = plot_causes([Cause("ngram", "draft", 1.5, 0.3), Cause("ngram", "rest", 1.3, 0.1)])
     assert causes is not None and causes.caption.startswith("Without “draft”, ngram would be 1.50")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from draftlab.metrics import accepted_lengths, empty_rounds
 from draftlab.report.measure import measure
-from draftlab.report.small_plots import accepted_lengths, bar, print_plots
+from draftlab.report.small_plots import bar, print_plots
 from draftlab.store import Store
 from tests.unit.handmade import BASELINE, CONTROL, DRAFTED, failure, manifest, prompt, trace
 
@@ -31,6 +32,7 @@ def test_a_bar_of_ascii_has_whole_cells_only() -> None:
 def test_lengths_are_of_rounds_that_drafted_in_decodes_that_succeeded() -> None:
     traces = [trace(DRAFTED, "a", drafted=(3, 0, 2, 3), accepted=(3, 0, 0, 0)), failure(DRAFTED, "b")]
     assert accepted_lengths(traces) == [2, 0, 0, 1]
+    assert empty_rounds(traces) == 1
     assert accepted_lengths([]) == []
 
 

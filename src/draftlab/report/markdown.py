@@ -15,6 +15,8 @@ from draftlab.stats import MIN_PROMPTS
 
 # What Markdown or HTML would obey, what would make a link of an address, and what would call a person.
 _OBEYED = re.compile(r"[\\`*_{}\[\]<>#|~@&$!]|:(?=//)|(?<=www)\.")
+# What a forge links even where it is spelled as an entity: a person, an issue, a commit of a person's copy.
+_LINKED = re.compile(r"[@#]|\bGH-(?=\d)", re.IGNORECASE)
 _COLUMNS = ("Arm", "Prompts", "n", "Speed-up [95 %]", "Tokens/s", "Plain", "Acceptance", "Block eff.", "Identical")
 
 
@@ -47,7 +49,8 @@ def report_markdown(report: Report, manifest: RunManifest) -> str:
 
 def plain(text: str) -> str:
     """`text` such that Markdown shows it as it is, on one line."""
-    return _OBEYED.sub(lambda found: f"&#{ord(found[0])};", one_line(text))
+    broken = _LINKED.sub("\\g<0>\u200b", one_line(text))
+    return _OBEYED.sub(lambda found: f"&#{ord(found[0])};", broken)
 
 
 def _row(cells: tuple[str, ...] | list[str]) -> str:

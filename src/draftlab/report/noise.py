@@ -42,8 +42,13 @@ def is_within_noise(speedup: Estimate, floor: Estimate | None) -> bool | None:
         return None
     if speedup.low <= 1.0 <= speedup.high:
         return True
-    reach = max(floor.high, 1 / floor.low) if floor and floor.low and floor.high else 1.0
+    reach = noise_reach(floor) or 1.0
     return 1 / reach <= speedup.value <= reach
+
+
+def noise_reach(floor: Estimate | None) -> float | None:
+    """How far above 1 a speed-up may be mere noise; 1 / reach is how far below. None where the floor is not known."""
+    return max(floor.high, 1 / floor.low) if floor and floor.low and floor.high else None
 
 
 def drift(run: Run) -> Estimate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from draftlab.errors import DraftlabError
@@ -29,7 +30,7 @@ class Run:
         """Read a run, finished or not."""
         examined = {divergence.key: divergence for divergence in store.divergences()}
         return cls(
-            str(store.folder),
+            os.fsencode(store.folder).decode(errors="replace"),  # a name of any bytes, as text that JSON can hold
             store.manifest(),
             list(store.traces()),
             examined,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from draftlab.metrics import accepted_lengths
 from draftlab.records import RunManifest, Trace
 from draftlab.report.figure import figure
 from draftlab.report.measure import ArmReport, Report
@@ -59,18 +59,6 @@ def print_plots(console: Console, report: Report, manifest: RunManifest, traces:
             console.print(_bars_of(arm, accepted_lengths(theirs), glyphs, width))
             console.print()
     _print_speedups(console, report, glyphs, width)
-
-
-def accepted_lengths(traces: Iterable[Trace]) -> list[int]:
-    """Entry n: how many rounds that drafted accepted n tokens."""
-    found = Counter(
-        accepted
-        for trace in traces
-        if trace.status == "ok"
-        for drafted, accepted in zip(trace.rounds.drafted, trace.rounds.accepted, strict=True)
-        if drafted
-    )
-    return [found[n] for n in range(max(found, default=-1) + 1)]
 
 
 def bar(share: float, width: int, eighths: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from draftlab.records import RunManifest
@@ -15,6 +16,7 @@ from draftlab.report.terminal import how_sampled
 from draftlab.stats import CONFIDENCE, MIN_PROMPTS, NUM_RESAMPLES
 
 Facts = list[tuple[str, str]]
+_MUCH_DRIFT = 0.10
 
 
 def pair(manifest: RunManifest) -> Facts:
@@ -46,16 +48,32 @@ def machine(manifest: RunManifest) -> Facts:
     packages = known.get("packages") or {}
     software = [f"{name} {packages[name]}" for name in ("draftlab", "torch", "transformers") if packages.get(name)]
     found["Software"] = ", ".join(software) or "not known"
-    found["Date"] = manifest.created
+    found["Date"] = _moment(manifest.created)
     return [(name, one_line(value)) for name, value in found.items()]
+
+
+def _moment(created: str) -> str:
+    """A time as people read it; what is no time as it stands."""
+    try:
+        return datetime.fromisoformat(created).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError):
+        return created
+
+
+def has_drifted(report: Report) -> bool:
+    """Whether the machine changed its speed so much over the run that its times are in doubt."""
+    found = report.drift
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return False
+    return not found.low <= 1.0 <= found.high and abs(found.value - 1) > _MUCH_DRIFT
 
 
 def _short(gpu: Any) -> str:
     return str(gpu.get("name", gpu)) if isinstance(gpu, Mapping) else str(gpu)
 
 
-def warnings(run: Run, report: Report) -> list[str]:
-    """What has to be known before any figure is believed."""
+def warnings(run: Run, report: Report) -> list[tuple[str, bool]]:
+    """What has to be known before any figure is believed; and of each line whether it puts the figures in doubt."""
     found = [line for line in machine_notes(report) if not line.startswith("noise floor")]
     if not report.complete:
         found.append("This run is not complete: figures are of what is there.")
@@ -72,7 +90,8 @@ def warnings(run: Run, report: Report) -> list[str]:
             f"Exact mode: every pass of the target has {report.exact_rows} rows, plain decoding's too, which makes it "
             "slower than plain decoding elsewhere."
         )
-    return [one_line(line[:1].upper() + line[1:]) for line in found]
+    doubtful = "drift" if has_drifted(report) else None
+    return [(one_line(line[:1].upper() + line[1:]), line.partition(":")[0] == doubtful) for line in found]
 
 
 def how_measured(run: Run, report: Report) -> Iterator[str]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from draftlab.report.html import facts
 from draftlab.report.html.assets import Assets
 from draftlab.report.html.document import render
+from draftlab.report.html.failures import failures
 from draftlab.report.measure import ArmReport, DivergenceReport, Report
 from draftlab.report.names import key_of, one_line, short_names
+from draftlab.report.noise import noise_reach
 from draftlab.report.plots.of_run import plots_of
 from draftlab.report.reading import Run
 from draftlab.report.verdict import identical_texts, verdict
@@ -36,7 +38,7 @@ def report_page(run: Run, report: Report, token_view: Assets | None = None) -> s
     names = short_names(report.arms)
     rows = [_Row(names[key_of(a)], one_line(a.category), a, identical_texts(a)) for a in report.arms]
     partings = [_Parting(row.name, d) for row in rows if row.category == "all" for d in row.arm.divergences]
-    failed = [trace for trace in run.traces if trace.status == "failed"]
+    plots = plots_of(run, report)
     return render(
         "page.html.j2",
         report.model_dump_json(by_alias=True),
@@ -48,9 +50,11 @@ def report_page(run: Run, report: Report, token_view: Assets | None = None) -> s
         kinds=Counter(parting.found.kind for parting in partings),
         rows=rows,
         num_arms=len(names),
-        plots=plots_of(run, report),
+        first_plots=[plot for plot in plots if plot.name == "speedup"],
+        plots=[plot for plot in plots if plot.name != "speedup"],
         partings=partings,
-        failed=failed,
+        failed=failures(run),
+        reach=noise_reach(report.noise_floor),
         pair=facts.pair(run.manifest),
         machine=facts.machine(run.manifest),
         warnings=facts.warnings(run, report),

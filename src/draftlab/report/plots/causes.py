@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from draftlab.report.plots.plot import Plot
-from draftlab.report.plots.style import INK, MUTED, legend_below, look, new_figure, styled
+from draftlab.report.plots.style import INK, MUTED, PAPER, legend_below, legend_label, look, new_figure, styled
 
-_COLUMNS = ("arm", "cause", "speedup_if_removed", "gain")
+_COLUMNS = ("arm", "cause", "speedup_if_removed", "gain_over_predicted")
+_LEAST_GAIN = 0.005  # less would be printed as 0 %
 
 
 @dataclass(frozen=True)
@@ -21,23 +23,24 @@ class Cause:
     cause: str
     speedup_if_removed: float
     gain: float
-    """The speed-up without it less the speed-up with it."""
+    """speedup_if_removed / predicted speed-up - 1. Not above 0: to take it away would not help."""
 
 
 def plot_causes(causes: Sequence[Cause]) -> Plot | None:
-    """None where no cause is known."""
-    if not causes:
+    """None where no cause is known that costs anything. What costs nothing, or pays, stands in the table only."""
+    costly = [cause for cause in causes if cause.gain >= _LEAST_GAIN]
+    if not costly:
         return None
     rows = [(c.arm, c.cause, c.speedup_if_removed, c.gain) for c in causes]
-    return Plot("why-not-faster", "Why it is not faster", caption(causes), _COLUMNS, rows, draw_causes(causes))
+    return Plot("why-not-faster", "Why it is not faster", caption(costly), _COLUMNS, rows, draw_causes(costly))
 
 
 def caption(causes: Sequence[Cause]) -> str:
     """What would help most."""
     first = max(causes, key=lambda cause: cause.gain)
     return (
-        f"Without “{first.cause}”, {first.arm} would be {first.speedup_if_removed:.2f} times as fast as plain decoding "
-        f"({first.gain:+.2f})."
+        f"Without “{first.cause}”, {first.arm} would be {first.speedup_if_removed:.2f} times as fast as plain "
+        f"decoding: {100 * first.gain:.0f} % more than the costs predict with it. The gains overlap, and do not add up."
     )
 
 
@@ -53,11 +56,17 @@ def draw_causes(causes: Sequence[Cause]) -> Figure:
         mine = [cause for cause in causes if cause.arm == arm]
         ys = [names.index(cause.cause) + thick * (index - (len(arms) - 1) / 2) for cause in mine]
         axes.barh(
-            ys, [c.gain for c in mine], thick * 0.9, color=how.color, hatch=how.hatch, edgecolor="#fefefe", label=arm
+            ys,
+            [c.gain for c in mine],
+            thick * 0.9,
+            color=how.color,
+            hatch=how.hatch,
+            edgecolor=PAPER,
+            label=legend_label(arm),
         )
         for y, cause in zip(ys, mine, strict=True):
             axes.annotate(
-                f"{cause.gain:+.2f}",
+                f"{100 * cause.gain:+.0f} %",
                 (max(0.0, cause.gain), y),
                 xytext=(4, 0),
                 textcoords="offset points",
@@ -72,6 +81,7 @@ def draw_causes(causes: Sequence[Cause]) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    axes.set_xlabel("gain in speed-up if it cost nothing")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.set_xlabel("gain over the predicted speed-up, if it cost nothing")
     legend_below(figure, axes)
     return figure

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from draftlab.errors import DraftlabError
+from draftlab.report.names import one_line
 from draftlab.report.plots import style
-from draftlab.report.plots.plot import Plot
+from draftlab.report.plots.plot import Cell, Plot
 from draftlab.report.plots.svg import written
 
 _DOTS_PER_INCH = 300
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute, not show
 
 
 def write_figures(plots: Iterable[Plot], folder: Path) -> list[Path]:
@@ -35,5 +37,12 @@ def _write(plot: Plot, folder: Path) -> list[Path]:
     with numbers.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(plot.columns)
-        writer.writerows(plot.rows)
+        writer.writerows([_as_data(cell) for cell in row] for row in plot.rows)
     return paths
+
+
+def _as_data(cell: Cell) -> Cell:
+    """A cell of one line that no spreadsheet takes for a formula, whatever a prompt or a model is called."""
+    if not isinstance(cell, str):
+        return cell
+    return ("'" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else "") + one_line(cell)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from draftlab.report.names import shortened
 from draftlab.report.plots.plot import Plot
-from draftlab.report.plots.style import legend_below, look, new_figure, styled, whiskers
+from draftlab.report.plots.style import legend_below, legend_label, look, new_figure, styled, whiskers
 from draftlab.stats import Estimate
 
 _COLUMNS = ("arm", "group", "judged", "share", "acceptance_rate", "low", "high")
@@ -69,7 +69,7 @@ def draw_groups(rates: Sequence[GroupRate]) -> Figure:
                 color=how.color,
                 markersize=4.5,
                 capsize=2,
-                label=arm if place == 0 else None,
+                label=legend_label(arm) if place == 0 else None,
             )
     axes.set_yticks(range(len(groups)), [shortened(group, 26) for group in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)

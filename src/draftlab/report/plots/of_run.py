@@ -7,7 +7,7 @@ from collections.abc import Callable
 from draftlab.records import Arm
 from draftlab.report.brakes import CAUSES
 from draftlab.report.measure import ArmReport, Report
-from draftlab.report.names import key_of, short_names
+from draftlab.report.names import key_of, one_line, short_names
 from draftlab.report.plots.acceptance import plot_acceptance
 from draftlab.report.plots.block_efficiency import plot_block_efficiency
 from draftlab.report.plots.causes import Cause, plot_causes
@@ -24,7 +24,7 @@ from draftlab.report.verdict import best_arm
 PLOTS: tuple[Callable[[Run, Report], Plot | None], ...] = (
     lambda run, report: plot_speedup(report),
     lambda run, report: _times(run, report),
-    lambda run, report: plot_acceptance(run),
+    lambda run, report: plot_acceptance(report),
     lambda run, report: plot_lengths(run),
     lambda run, report: plot_groups("token class", _rates(report, "token_class")),
     lambda run, report: plot_groups("the target's entropy", _rates(report, "entropy")),
@@ -59,7 +59,7 @@ def _rates(report: Report, by: str) -> list[GroupRate]:
 def _predictions(report: Report) -> list[Prediction]:
     names = short_names(report.arms)
     return [
-        Prediction(names[key_of(arm)], arm.category, arm.predicted_speedup.value, arm.walltime_speedup)
+        Prediction(names[key_of(arm)], one_line(arm.category), arm.predicted_speedup, arm.walltime_speedup)
         for arm in report.arms
         if arm.predicted_speedup is not None and arm.predicted_speedup.value is not None
     ]
@@ -67,9 +67,9 @@ def _predictions(report: Report) -> list[Prediction]:
 
 def _causes(report: Report) -> list[Cause]:
     return [
-        Cause(name, CAUSES[each.cause], each.speedup_if_removed, each.speedup_if_removed - arm.predicted_speedup.value)
+        Cause(name, CAUSES[each.cause], each.speedup_if_removed, each.gain)
         for name, arm in _whole(report)
-        if arm.why_not_faster and arm.predicted_speedup and arm.predicted_speedup.value is not None
+        if arm.why_not_faster
         for each in arm.why_not_faster.causes
     ]
 

@@ -13,7 +13,7 @@ from draftlab.metrics import count
 from draftlab.records import Arm
 from draftlab.report.names import key_of, one_line, short_names
 from draftlab.report.plots.plot import Plot
-from draftlab.report.plots.style import INK, MUTED, WIDTH, legend_below, look, styled
+from draftlab.report.plots.style import INK, MUTED, WIDTH, legend_below, legend_label, look, styled
 from draftlab.report.reading import Run
 
 _COLUMNS = ("prompt", "category", "plain_ms_per_token", "drafted_ms_per_token", "speedup")
@@ -76,7 +76,16 @@ def draw_paired_times(points: Sequence[PairedTime]) -> Figure:
         mine = [point for point in points if point.category == category]
         how = look(index)
         xs, ys = [point.plain_ms for point in mine], [point.drafted_ms for point in mine]
-        axes.plot(xs, ys, how.mark, color=how.color, label=category, markersize=4.5, alpha=0.85, markeredgewidth=0)
+        axes.plot(
+            xs,
+            ys,
+            how.mark,
+            color=how.color,
+            label=legend_label(category),
+            markersize=4.5,
+            alpha=0.85,
+            markeredgewidth=0,
+        )
     everything = [x for point in points for x in (point.plain_ms, point.drafted_ms)]
     low, high = min(everything) / 1.25, max(everything) * 1.25
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
@@ -86,8 +95,8 @@ def draw_paired_times(points: Sequence[PairedTime]) -> Figure:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
     axes.grid()
-    axes.set_xlabel("plain, ms per token")
-    axes.set_ylabel("drafted, ms per token")
+    axes.set_xlabel("time per token, plain (ms)")
+    axes.set_ylabel("time per token, drafted (ms)")
     legend_below(figure, axes, columns=3)
     return figure
 
@@ -95,7 +104,13 @@ def draw_paired_times(points: Sequence[PairedTime]) -> Figure:
 def _diagonals(axes: Axes, low: float, high: float) -> None:
     for factor, line in ((1, (0, (4, 2))), (2, (0, (1, 2)))):
         axes.plot([low, high], [low / factor, high / factor], color=INK, linewidth=0.9, linestyle=line)
-        place = (high / 1.03, high / factor / 1.03)
         axes.annotate(
-            f"{factor}x", place, xytext=(-3, -9), textcoords="offset points", ha="right", fontsize=7.5, color=MUTED
+            f"{factor}x",
+            (high, high / factor),  # beyond the edge, where no point can cover it
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            color=MUTED,
+            annotation_clip=False,
         )

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import quantiles
 
 from matplotlib.figure import Figure
 
 from draftlab.records import Phases
 from draftlab.report.names import key_of, short_names, shortened
 from draftlab.report.plots.plot import Plot
-from draftlab.report.plots.style import INK, MUTED, legend_below, look, new_figure, styled
+from draftlab.report.plots.style import INK, MUTED, PAPER, legend_below, look, new_figure, styled
 from draftlab.report.reading import Run
 
-_COLUMNS = ("arm", "rounds", "tokens_per_round", "draft_ms", "target_ms", "rest_ms", "round_ms")
+_COLUMNS = (
+    "arm",
+    "rounds",
+    "tokens_per_round",
+    "draft_ms",
+    "target_ms",
+    "rest_ms",
+    "round_ms",
+    "round_p25_ms",
+    "round_p75_ms",
+)
 _PARTS = ("draft", "target", "rest")
 
 
@@ -27,6 +38,8 @@ class PhaseRow:
     draft_ms: float
     target_ms: float
     rest_ms: float
+    middle_ms: tuple[float, float]
+    """The quartiles of the rounds' times: between them lies the middle half."""
 
     @property
     def round_ms(self) -> float:
@@ -45,7 +58,10 @@ def plot_phases(run: Run) -> Plot | None:
     ]
     if not any(row.arm != "plain decoding" for row in rows):
         return None
-    table = [(r.arm, r.num_rounds, r.tokens_per_round, r.draft_ms, r.target_ms, r.rest_ms, r.round_ms) for r in rows]
+    table = [
+        (r.arm, r.num_rounds, r.tokens_per_round, r.draft_ms, r.target_ms, r.rest_ms, r.round_ms, *r.middle_ms)
+        for r in rows
+    ]
     return Plot("phases", "Where the time of a round goes", caption(rows), _COLUMNS, table, draw_phases(rows))
 
 
@@ -56,7 +72,10 @@ def mean_round(name: str, phases: Iterable[Phases]) -> PhaseRow | None:
     if not number:
         return None
     draft, target, rest = (sum(sum(getattr(p, f"{part}_ns")) for p in watched) / number / 1e6 for part in _PARTS)
-    return PhaseRow(name, number, sum(sum(p.rounds.emitted) for p in watched) / number, draft, target, rest)
+    times = [sum(parts) / 1e6 for p in watched for parts in zip(p.draft_ns, p.target_ns, p.rest_ns, strict=True)]
+    low, _, high = quantiles(times, n=4, method="inclusive") if len(times) > 1 else times * 3
+    tokens = sum(sum(p.rounds.emitted) for p in watched) / number
+    return PhaseRow(name, number, tokens, draft, target, rest, (low, high))
 
 
 def caption(rows: Sequence[PhaseRow]) -> str:
@@ -71,7 +90,7 @@ def caption(rows: Sequence[PhaseRow]) -> str:
         against += f"{most.tokens_per_round:.2f} tokens"
     return (
         f"{most.arm} spends {100 * share:.0f} % of a round on the draft{against}. From decodes that were watched for "
-        "this, which are slower than those that are timed."
+        "this, which are slower than those that are timed. Whiskers hold the middle half of the rounds."
     )
 
 
@@ -83,16 +102,22 @@ def draw_phases(rows: Sequence[PhaseRow]) -> Figure:
     for index, part in enumerate(_PARTS):
         widths = [float(getattr(row, f"{part}_ms")) for row in rows]
         how = look(index)
-        axes.barh(
-            range(len(rows)), widths, 0.6, left, color=how.color, hatch=how.hatch, edgecolor="#fefefe", label=part
-        )
+        axes.barh(range(len(rows)), widths, 0.6, left, color=how.color, hatch=how.hatch, edgecolor=PAPER, label=part)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for y, row in enumerate(rows):
+        low, high = row.middle_ms
+        axes.errorbar((low + high) / 2, y, xerr=(high - low) / 2, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
         text = f"{row.round_ms:.3g} ms, {row.tokens_per_round:.2f} tokens"
         axes.annotate(
-            text, (row.round_ms, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5, color=MUTED
+            text,
+            (max(row.round_ms, row.middle_ms[1]), y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            color=MUTED,
         )
-    axes.set_xlim(0, max(row.round_ms for row in rows) * 1.55 or 1)
+    axes.set_xlim(0, max(max(row.round_ms, *row.middle_ms) for row in rows) * 1.55 or 1)
     axes.set_yticks(range(len(rows)), [shortened(row.arm, 30) for row in rows], color=INK)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from draftlab.report.measure import Report
 from draftlab.report.names import key_of, one_line, short_names, shortened
+from draftlab.report.noise import noise_reach
 from draftlab.report.plots.plot import Plot
 from draftlab.report.plots.style import BAND, INK, MUTED, legend_below, look, new_figure, styled, whiskers
 from draftlab.stats import Estimate
@@ -90,8 +91,7 @@ def draw_speedup(rows: Sequence[SpeedupRow], floor: Estimate | None) -> Figure:
 
 def _reference(axes: Axes, floor: Estimate | None) -> None:
     """The line of no gain, and around it what the baseline differs from itself."""
-    if floor is not None and floor.low and floor.high:
-        reach = max(floor.high, 1 / floor.low)
+    if reach := noise_reach(floor):
         axes.axvspan(1 / reach, reach, color=BAND, label="noise floor: plain against plain", zorder=0.5)
     axes.axvline(1.0, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="no gain", zorder=1)
 
@@ -110,13 +110,6 @@ def _row(axes: Axes, y: float, row: SpeedupRow, index: int) -> None:
         elinewidth=1.6,
         capsize=2.5,
     )
-    axes.annotate(
-        f"{speedup.value:.2f}x",
-        (speedup.high or speedup.value, y),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=7.5,
-        color=MUTED,
-    )
-    axes.update_datalim([((speedup.high or speedup.value) * 1.12, y)])
+    # A column beside the axes, where no line strikes a number out.
+    right = axes.get_yaxis_transform()
+    axes.text(1.02, y, f"{speedup.value:.2f}x", transform=right, va="center", fontsize=7.5, color=MUTED)

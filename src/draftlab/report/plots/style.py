@@ -28,6 +28,9 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 HATCHES = ("", "///", "\\\\\\", "|||", "xx", "--")
 # From few to many, in one hue, by lightness.
 STEPS = ("#d7dde4", "#b3cde0", "#86b0d3", "#5592c3", "#2a74ae", "#0b558c", "#083a63")
+# Letters on the first steps, and on the others.
+ON_FEW, ON_MANY = "#101418", "#fdfdfd"
+FIRST_STEPS = 4
 
 WIDTH = 4.9  # inches; a column of a page
 _SETTINGS: Any = {
@@ -121,6 +124,11 @@ def legend_below(figure: Figure, axes: Axes, *, columns: int = 2, handles: Seque
     if found:
         longest = max(len(str(label)) for label in labels)
         figure.legend(found, labels, loc="outside lower left", ncols=columns if longest < 34 else 1)
+
+
+def legend_label(name: str) -> str:
+    """`name` such that a legend shows it: matplotlib takes a first underscore for "leave this out"."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def whiskers(value: float, low: float | None, high: float | None) -> list[list[float]]:

@@ -16,7 +16,10 @@ VARIABLES = {
     style.GRID: "--grid",
     style.PAPER: "--paper",
     style.BAND: "--band",
+    style.ON_FEW: "--on-few",
+    style.ON_MANY: "--on-many",
     **{color: f"--series-{i + 1}" for i, color in enumerate(style.SERIES)},
+    **{color: f"--step-{i + 1}" for i, color in enumerate(style.STEPS)},
 }
 _COLOR = re.compile("|".join(VARIABLES), re.IGNORECASE)
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
