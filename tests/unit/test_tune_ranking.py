@@ -44,6 +44,13 @@ def test_nothing_is_where_no_whole_interval_lies_above_one() -> None:
     assert choose(PLAIN, [doubtful, candidate(1, [101.0] * NUM)]) is None
 
 
+def test_what_pays_is_recommended_though_something_doubtful_seems_faster() -> None:
+    doubtful = candidate(3, [40.0, 130.0] * (NUM // 2))
+    sure = candidate(2, [89.0] * NUM, base="model:x")
+    assert doubtful.total_ns < sure.total_ns
+    assert choose(PLAIN, [doubtful, sure]) == sure
+
+
 def test_with_few_prompts_the_figure_itself_decides() -> None:
     few = MIN_PROMPTS - 1
     assert choose([100.0] * few, [candidate(2, [90.0] * few)]) is not None
