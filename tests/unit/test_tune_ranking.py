@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from draftlab.bench.priced_rounds import smooth
 from draftlab.cost import CostModel, Curve
 from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.stopping_early import StopEarly
+from draftlab.records import Phases, Rounds
 from draftlab.stats import MIN_PROMPTS, win_probability
 from draftlab.tune.candidates import Replays
-from draftlab.tune.costs import Price, smooth
+from draftlab.tune.costs import Price, unsteadiness
 from draftlab.tune.path import Path
 from draftlab.tune.policies import ALL, FIXED, Policy, Subject
 from draftlab.tune.ranking import Candidate, best_of_each, break_even, choose, runner_up, speedup
-from draftlab.tune.replay import Replayed, hindsight, replay
+from draftlab.tune.replay import Replayed, Visit, hindsight, replay
 from draftlab.tune.texts import Text
 
 NUM = 8
@@ -177,6 +179,22 @@ def test_candidates_cost_what_their_rounds_cost() -> None:
     assert replays.oracle_ns("model:x") == [3 * 105.0 + 3 * 20.0 + 2 + 5 + 6]
 
 
+def test_the_round_after_a_draft_that_was_accepted_in_full_catches_up() -> None:
+    flat = Curve((1, 9), (100.0, 180.0), 0.0)
+    model = CostModel(flat, Curve((0,), (0.0,), 0.0), Curve((0,), (0.0,), 0.0), catch_up=7.0)
+    price = Price(model, model)
+
+    def cost(visits: list[Visit]) -> float:
+        subject = Subject("model:x", NgramDrafter(), (FIXED,))
+        replays = Replays([TEXT], [{("model:x", "fixed"): [[], visits]}], {"model:x": price})
+        return replays.candidates([subject])[0].ns[0]
+
+    assert cost([Visit(0, 1, 1), Visit(2, 1, 0), Visit(3, 1, 1), Visit(5, 0, 0)]) == 110 + 117 + 110 + 100
+    # A place is reached three times in four, and two thirds of that by a full acceptance.
+    halves = [Visit(0, 2, 1, 0.25), Visit(0, 1, 1, 0.5), Visit(2, 1, 0, 0.75)]
+    assert cost(halves) == pytest.approx(0.25 * 120 + 0.5 * 110 + 0.75 * (110 + 7 * 2 / 3))
+
+
 def test_records_hold_every_gamma_from_none_on() -> None:
     mine: Replayed = {("model:x", "fixed"): [replay(PATH, TEXT, g, FIXED) for g in range(4)]}
     (record,) = Replays([TEXT], [mine], {}).records()
@@ -184,3 +202,21 @@ def test_records_hold_every_gamma_from_none_on() -> None:
     assert record.drafted[0] == record.accepted[0] == 0
     assert all(a + r >= record.tokens for a, r in zip(record.accepted, record.rounds, strict=True))
     assert '"rounds":[6,4,3,3]' in record.model_dump_json().replace(".0", "")
+
+
+def test_a_longer_text_is_no_unsteadiness() -> None:
+    def sitting(context: int, factor: int) -> Phases:
+        num = 4
+        return Phases(
+            arm="none",
+            prompt_id="p",
+            prompt_tokens=context,
+            rounds=Rounds(drafted=(0,) * num, accepted=(0,) * num, emitted=(1,) * num),
+            draft_ns=(0,) * num,
+            target_ns=tuple(factor * (1000 + context + i) for i in range(num)),
+            rest_ns=(0,) * num,
+        )
+
+    target = Curve((1,), (1000.0,), 0.0, 1.0)
+    assert unsteadiness([sitting(100, 1), sitting(900, 1)], target) == pytest.approx(0.0)
+    assert unsteadiness([sitting(100, 1), sitting(900, 2)], target) == pytest.approx(1 / 1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,8 +83,17 @@ def _sum(visits: Sequence[Visit], what: Callable[[Visit], int]) -> float:
 
 
 def _cost(visits: Sequence[Visit], text: Text, price: Price, watching_ns: float = 0.0) -> float:
-    start = len(text.prompt)
-    return sum(
-        visit.weight * (price.round_ns(visit.drafted, start + visit.start) + watching_ns * visit.drafted)
-        for visit in visits
-    )
+    """Where chance decides, what comes of a place does not depend on how it was reached: a share of it catches up."""
+    reached: dict[int, float] = defaultdict(float)
+    in_full: dict[int, float] = defaultdict(float)
+    for visit in visits:
+        reached[visit.start] += visit.weight
+        if 0 < visit.drafted == visit.accepted:
+            in_full[visit.start + visit.accepted + 1] += visit.weight
+    start, total = len(text.prompt), 0.0
+    for visit in visits:
+        late = price.catch_up * in_full[visit.start] / reached[visit.start] if visit.drafted else 0.0
+        total += visit.weight * (
+            price.round_ns(visit.drafted, start + visit.start) + late + watching_ns * visit.drafted
+        )
+    return total
