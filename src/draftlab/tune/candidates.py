@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from draftlab.records import Replay
 from draftlab.tune.costs import Price
@@ -21,6 +21,11 @@ class Replays:
     texts: Sequence[Text]
     replayed: Sequence[Replayed]
     prices: Mapping[str, Price]
+
+    def among(self, prompt_ids: Collection[str]) -> Replays:
+        """Those along the texts of some prompts."""
+        some = [i for i, text in enumerate(self.texts) if text.prompt_id in prompt_ids]
+        return replace(self, texts=[self.texts[i] for i in some], replayed=[self.replayed[i] for i in some])
 
     def plain_ns(self) -> list[float]:
         """What plain decoding of each text costs; its passes are the same whoever else drafts."""
