@@ -12,10 +12,11 @@ from draftlab.records import Phases, Rounds
 from draftlab.stats import MIN_PROMPTS, win_probability
 from draftlab.tune.candidates import Replays
 from draftlab.tune.costs import Price, unsteadiness
+from draftlab.tune.oracle import least_ns, own_places, places_of
 from draftlab.tune.path import Path
 from draftlab.tune.policies import ALL, FIXED, Policy, Subject
 from draftlab.tune.ranking import Candidate, best_of_each, break_even, choose, runner_up, speedup
-from draftlab.tune.replay import Replayed, Visit, hindsight, replay
+from draftlab.tune.replay import Replayed, Visit, replay
 from draftlab.tune.texts import Text
 
 NUM = 8
@@ -152,8 +153,34 @@ def test_a_policy_ends_a_draft_behind_the_token_that_it_doubts() -> None:
     assert rounds(8, sure)[1] == (3, 1, 0), "0.2 is what it would have drafted and doubted"
 
 
-def test_hindsight_drafts_what_is_accepted() -> None:
-    assert [v.drafted for v in hindsight(replay(PATH, TEXT, 8, FIXED))] == [2, 0, 1]
+@pytest.mark.parametrize(
+    "rows", [(10.0, 11.0, 12.0, 13.0), (10.0, 25.0, 26.0, 27.0), (10.0, 12.0, 40.0, 90.0), (9.0, 5.0, 6.0, 9.0)]
+)
+@pytest.mark.parametrize("accept", [(1.0, 1.0, 0.0, 1.0, 1.0, 1.0), (0.9, 0.5, 0.1, 0.7, 1.0, 0.3)])
+def test_no_policy_is_cheaper_than_the_oracle(accept: tuple[float, ...], rows: tuple[float, ...]) -> None:
+    path = Path((*accept, 0.0, 0.0), PATH.sure, PATH.own, PATH.limits)
+    curve, none = Curve((1, 2, 3, 4), rows, 0.0), Curve((0,), (0.0,), 0.0)
+    price = Price(CostModel(curve, none, none), CostModel(curve, none, none))
+    subject = Subject("model:x", NgramDrafter(), ALL)
+    mine: Replayed = {("model:x", p.name): [replay(path, TEXT, g, p) for g in range(4)] for p in ALL}
+    replays = Replays([TEXT], [mine], {"model:x": price}, [{"model:x": places_of(path, TEXT, 3)}])
+    (least,) = replays.oracle_ns("model:x")
+    assert least <= min(c.total_ns for c in replays.candidates([subject])) + 1e-9
+    assert least <= replays.plain_ns()[0] + 1e-9
+
+
+def test_the_oracle_by_hand() -> None:
+    places = places_of(PATH, TEXT, 8)  # two are accepted at the first place, one at the second and the fifth
+    assert least_ns(places, lambda num, context: 10.0 + num, 2) == (10 + 2) + 10 + (10 + 1)
+    assert least_ns(places, lambda num, context: 10.0 + 15.0 * num, 2) == 60, "no draft pays"
+    assert least_ns(places, lambda num, context: (10.0, 11.0, 99.0)[min(num, 2)], 2) == 11 + 10 + 10 + 11, "one at most"
+
+
+def test_prompt_lookup_is_asked_at_every_place() -> None:
+    text = Text("p", (1, 2, 3, 1, 2), (3, 1, 2, 9), (), room=4, seed=0)
+    places = own_places(NgramDrafter(), text, 8)
+    assert [place.accepted for place in places[:2]] == [((3, 1.0),), ((2, 1.0),)]
+    assert places[-1].most == 0
 
 
 def test_candidates_cost_what_their_rounds_cost() -> None:
@@ -165,7 +192,7 @@ def test_candidates_cost_what_their_rounds_cost() -> None:
     mine: Replayed = {
         ("model:x", policy.name): [replay(PATH, TEXT, g, policy) for g in range(4)] for policy in subject.policies
     }
-    replays = Replays([TEXT], [mine], {"model:x": price})
+    replays = Replays([TEXT], [mine], {"model:x": price}, [{"model:x": places_of(PATH, TEXT, 3)}])
     assert replays.plain_ns() == [sum(105.0 + 2 + i for i in range(6))]
     found = {(c.policy, c.gamma): c for c in replays.candidates([subject])}
     assert {g for _, g in found} == {1, 2, 3}

@@ -100,12 +100,12 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
     if not any(text.tokens for text in texts):
         raise DraftlabError("there is no plain text to tune on", "Did every decode of the run's baseline fail?")
     with _timed(seconds, "replay"):
-        replayed = study.replay(texts)
+        replayed, places = study.replay(texts)
     with _timed(seconds, "costs"):
         prompts = prepare_prompts(bench, tuning)  # read again: texts of failed decodes are missing
         few = prompts[:: max(1, len(prompts) // _COST_PROMPTS)][:_COST_PROMPTS]
         prices = study.prices(few, wishes.budget_s)
-    replays = Replays(texts, replayed, prices)
+    replays = Replays(texts, replayed, prices, places)
     candidates = replays.candidates(study.subjects)
     chosen = choose(replays.plain_ns(), candidates)
     arms = (
@@ -134,7 +134,8 @@ def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
         texts = study.texts(tuning.confirming, _plain_traces(store))
         if not texts:
             raise DraftlabError(f"no plain text of the confirming run in {folder} succeeded", "Look at its failures.")
-        replays = Replays(texts, study.replay(texts), tuning.replays.prices)
+        replayed, places = study.replay(texts)
+        replays = Replays(texts, replayed, tuning.replays.prices, places)
         _keep(store, replays.records())
         tuning.keep_with_source(replays)
     found = Run.read(store)

@@ -91,7 +91,7 @@ def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[C
     )
     share = "" if drafter.oracle_share is None else f"; the best policy reaches {drafter.oracle_share:.0%} of that gain"
     oracle = figure(drafter.oracle_speedup, ".2f", unit="x", interval=False)
-    console.print(Text(f"drafting exactly what will be accepted would bring {oracle}{share}", style="dim"))
+    console.print(Text(f"knowing what will be accepted would bring at most {oracle}{share}", style="dim"))
 
 
 def _print_recommendation(console: Console, report: TuningReport) -> None:
