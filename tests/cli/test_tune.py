@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from draftlab.errors import DraftlabError
 from draftlab.store import Store
 from tests.cli.conftest import Command
 
@@ -46,7 +47,7 @@ def test_what_was_replayed_is_kept_with_the_run(draftlab: Command) -> None:
     store = Store.open(Path("run"))
     found = list(store.replays())
     assert {(r.drafter, r.policy) for r in found} >= {("ngram", "fixed"), ("model:toy:0.3", "stop_product=0.2")}
-    assert len({r.prompt_id for r in found}) == 10
+    assert {r.prompt_id for r in found} == {prompt.id for prompt in store.manifest().prompts}
     assert len({r.key for r in found}) == len(found)
     assert all(len(r.rounds) == 5 and r.rounds[0] == r.tokens for r in found)
     assert draftlab("report", "run").status == 0
@@ -73,6 +74,39 @@ def test_the_replays_of_a_run_that_was_measured_are_its_own_rounds(draftlab: Com
     again = draftlab("tune", "--from", "measured", "--max-gamma", "3", "--budget", "0.1", "--no-confirm", "--json")
     assert again.document["confirmation"] is None
     assert len(list(store.replays())) == len({r.key for r in store.replays()}), "nothing is kept twice"
+    draftlab("tune", "--from", "measured", "--max-gamma", "5", "--budget", "0.1", "--no-confirm")
+    last = {r.key: r for r in store.replays()}
+    assert {len(r.rounds) for r in last.values()} <= {4, 6}
+    assert sum(len(r.rounds) == 6 for r in last.values()) > len(last) // 2, "more gammas stand behind fewer"
+
+
+def test_a_run_that_another_process_writes_to_is_tuned_on_all_the_same(draftlab: Command) -> None:
+    flags = ("--target", "toy", "--limit", "2", "--max-new-tokens", "16", "--no-control", "--phases", "0")
+    assert draftlab("bench", *flags, "--out", "measured").status == 0
+    with Store.open(Path("measured")).writer():
+        result = draftlab("tune", "--from", "measured", "--max-gamma", "2", "--budget", "0.1", "--no-confirm", "--json")
+    assert result.status == 0, result.err
+    assert any("not kept with measured" in note for note in result.document["notes"])
+
+
+@pytest.mark.parametrize(("failure", "status"), [(DraftlabError("the disk is full"), 2), (KeyboardInterrupt(), 130)])
+def test_what_was_found_is_told_though_it_cannot_be_confirmed(
+    draftlab: Command, monkeypatch: pytest.MonkeyPatch, failure: BaseException, status: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("draftlab.tune.run.run_bench", fail)
+    result = draftlab(*SHORT, "--json")
+    assert result.status == status
+    assert result.document["candidates"] and result.document["confirmation"] is None
+
+
+def test_confirming_suites_of_a_run_are_limited_too(draftlab: Command) -> None:
+    flags = ("--target", "toy", "--limit", "2", "--max-new-tokens", "8", "--no-control", "--phases", "0")
+    assert draftlab("bench", *flags, "--out", "measured").status == 0
+    few = ("--max-gamma", "1", "--budget", "0.1", "--confirm", "prose", "--json")
+    assert draftlab("tune", "--from", "measured", *few).document["confirmation"]["num_prompts"] == 12
 
 
 def test_the_same_prompts_are_warned_of(draftlab: Command, mine: str) -> None:

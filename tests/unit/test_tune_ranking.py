@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from draftlab.bench.priced_rounds import smooth
 from draftlab.cost import CostModel, Curve
 from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.stopping_early import StopEarly
+from draftlab.records import Phases, Rounds
 from draftlab.stats import MIN_PROMPTS, win_probability
 from draftlab.tune.candidates import Replays
-from draftlab.tune.costs import Price, smooth
+from draftlab.tune.costs import Price, unsteadiness
+from draftlab.tune.oracle import least_ns, own_places, places_of
 from draftlab.tune.path import Path
 from draftlab.tune.policies import ALL, FIXED, Policy, Subject
 from draftlab.tune.ranking import Candidate, best_of_each, break_even, choose, runner_up, speedup
-from draftlab.tune.replay import Replayed, hindsight, replay
+from draftlab.tune.replay import Replayed, Visit, replay
 from draftlab.tune.texts import Text
 
 NUM = 8
@@ -42,6 +45,13 @@ def test_nothing_is_where_no_whole_interval_lies_above_one() -> None:
     found = speedup(PLAIN, doubtful)
     assert found.value is not None and found.value > 1.0
     assert choose(PLAIN, [doubtful, candidate(1, [101.0] * NUM)]) is None
+
+
+def test_what_pays_is_recommended_though_something_doubtful_seems_faster() -> None:
+    doubtful = candidate(3, [40.0, 130.0] * (NUM // 2))
+    sure = candidate(2, [89.0] * NUM, base="model:x")
+    assert doubtful.total_ns < sure.total_ns
+    assert choose(PLAIN, [doubtful, sure]) == sure
 
 
 def test_with_few_prompts_the_figure_itself_decides() -> None:
@@ -143,8 +153,34 @@ def test_a_policy_ends_a_draft_behind_the_token_that_it_doubts() -> None:
     assert rounds(8, sure)[1] == (3, 1, 0), "0.2 is what it would have drafted and doubted"
 
 
-def test_hindsight_drafts_what_is_accepted() -> None:
-    assert [v.drafted for v in hindsight(replay(PATH, TEXT, 8, FIXED))] == [2, 0, 1]
+@pytest.mark.parametrize(
+    "rows", [(10.0, 11.0, 12.0, 13.0), (10.0, 25.0, 26.0, 27.0), (10.0, 12.0, 40.0, 90.0), (9.0, 5.0, 6.0, 9.0)]
+)
+@pytest.mark.parametrize("accept", [(1.0, 1.0, 0.0, 1.0, 1.0, 1.0), (0.9, 0.5, 0.1, 0.7, 1.0, 0.3)])
+def test_no_policy_is_cheaper_than_the_oracle(accept: tuple[float, ...], rows: tuple[float, ...]) -> None:
+    path = Path((*accept, 0.0, 0.0), PATH.sure, PATH.own, PATH.limits)
+    curve, none = Curve((1, 2, 3, 4), rows, 0.0), Curve((0,), (0.0,), 0.0)
+    price = Price(CostModel(curve, none, none), CostModel(curve, none, none))
+    subject = Subject("model:x", NgramDrafter(), ALL)
+    mine: Replayed = {("model:x", p.name): [replay(path, TEXT, g, p) for g in range(4)] for p in ALL}
+    replays = Replays([TEXT], [mine], {"model:x": price}, [{"model:x": places_of(path, TEXT, 3)}])
+    (least,) = replays.oracle_ns("model:x")
+    assert least <= min(c.total_ns for c in replays.candidates([subject])) + 1e-9
+    assert least <= replays.plain_ns()[0] + 1e-9
+
+
+def test_the_oracle_by_hand() -> None:
+    places = places_of(PATH, TEXT, 8)  # two are accepted at the first place, one at the second and the fifth
+    assert least_ns(places, lambda num, context: 10.0 + num, 2) == (10 + 2) + 10 + (10 + 1)
+    assert least_ns(places, lambda num, context: 10.0 + 15.0 * num, 2) == 60, "no draft pays"
+    assert least_ns(places, lambda num, context: (10.0, 11.0, 99.0)[min(num, 2)], 2) == 11 + 10 + 10 + 11, "one at most"
+
+
+def test_prompt_lookup_is_asked_at_every_place() -> None:
+    text = Text("p", (1, 2, 3, 1, 2), (3, 1, 2, 9), (), room=4, seed=0)
+    places = own_places(NgramDrafter(), text, 8)
+    assert [place.accepted for place in places[:2]] == [((3, 1.0),), ((2, 1.0),)]
+    assert places[-1].most == 0
 
 
 def test_candidates_cost_what_their_rounds_cost() -> None:
@@ -156,7 +192,7 @@ def test_candidates_cost_what_their_rounds_cost() -> None:
     mine: Replayed = {
         ("model:x", policy.name): [replay(PATH, TEXT, g, policy) for g in range(4)] for policy in subject.policies
     }
-    replays = Replays([TEXT], [mine], {"model:x": price})
+    replays = Replays([TEXT], [mine], {"model:x": price}, [{"model:x": places_of(PATH, TEXT, 3)}])
     assert replays.plain_ns() == [sum(105.0 + 2 + i for i in range(6))]
     found = {(c.policy, c.gamma): c for c in replays.candidates([subject])}
     assert {g for _, g in found} == {1, 2, 3}
@@ -170,6 +206,22 @@ def test_candidates_cost_what_their_rounds_cost() -> None:
     assert replays.oracle_ns("model:x") == [3 * 105.0 + 3 * 20.0 + 2 + 5 + 6]
 
 
+def test_the_round_after_a_draft_that_was_accepted_in_full_catches_up() -> None:
+    flat = Curve((1, 9), (100.0, 180.0), 0.0)
+    model = CostModel(flat, Curve((0,), (0.0,), 0.0), Curve((0,), (0.0,), 0.0), catch_up=7.0)
+    price = Price(model, model)
+
+    def cost(visits: list[Visit]) -> float:
+        subject = Subject("model:x", NgramDrafter(), (FIXED,))
+        replays = Replays([TEXT], [{("model:x", "fixed"): [[], visits]}], {"model:x": price})
+        return replays.candidates([subject])[0].ns[0]
+
+    assert cost([Visit(0, 1, 1), Visit(2, 1, 0), Visit(3, 1, 1), Visit(5, 0, 0)]) == 110 + 117 + 110 + 100
+    # A place is reached three times in four, and two thirds of that by a full acceptance.
+    halves = [Visit(0, 2, 1, 0.25), Visit(0, 1, 1, 0.5), Visit(2, 1, 0, 0.75)]
+    assert cost(halves) == pytest.approx(0.25 * 120 + 0.5 * 110 + 0.75 * (110 + 7 * 2 / 3))
+
+
 def test_records_hold_every_gamma_from_none_on() -> None:
     mine: Replayed = {("model:x", "fixed"): [replay(PATH, TEXT, g, FIXED) for g in range(4)]}
     (record,) = Replays([TEXT], [mine], {}).records()
@@ -177,3 +229,21 @@ def test_records_hold_every_gamma_from_none_on() -> None:
     assert record.drafted[0] == record.accepted[0] == 0
     assert all(a + r >= record.tokens for a, r in zip(record.accepted, record.rounds, strict=True))
     assert '"rounds":[6,4,3,3]' in record.model_dump_json().replace(".0", "")
+
+
+def test_a_longer_text_is_no_unsteadiness() -> None:
+    def sitting(context: int, factor: int) -> Phases:
+        num = 4
+        return Phases(
+            arm="none",
+            prompt_id="p",
+            prompt_tokens=context,
+            rounds=Rounds(drafted=(0,) * num, accepted=(0,) * num, emitted=(1,) * num),
+            draft_ns=(0,) * num,
+            target_ns=tuple(factor * (1000 + context + i) for i in range(num)),
+            rest_ns=(0,) * num,
+        )
+
+    target = Curve((1,), (1000.0,), 0.0, 1.0)
+    assert unsteadiness([sitting(100, 1), sitting(900, 1)], target) == pytest.approx(0.0)
+    assert unsteadiness([sitting(100, 1), sitting(900, 2)], target) == pytest.approx(1 / 1.5)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
-from scipy.optimize import isotonic_regression
-
+from draftlab.adaptive import PRIOR
 from draftlab.bench.clock import WallClock
-from draftlab.bench.recorder import record_phases
+from draftlab.bench.priced_rounds import FEWEST, PricedRounds, smooth
 from draftlab.chance import make_chance
-from draftlab.cost import fit
+from draftlab.cost import CostModel, Curve, fit
 from draftlab.decoding import Decoder
 from draftlab.draft_length import InTurn
-from draftlab.events import Committed, Event
 from draftlab.records import Phases
-from draftlab.stopping import Stopping
-from draftlab.types import Draft, Drafter, LanguageModel, Rng, Round
+from draftlab.types import LanguageModel
 
 SAMPLE = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a - b\n\n\n"
 """It repeats itself, so that a drafter which looks for repetitions finds some."""
-FEWEST, MOST = 3, 6
-"""How often each length is timed at least, and at most."""
+MOST = 6
+"""How often each length is timed at most; at least `FEWEST` times."""
 ENOUGH_NS = 2 * 10**9
 _CONTEXT_SHARE = 4  # the sample may fill a quarter of a short context
 
@@ -31,17 +27,26 @@ def measure_costs(decoder: Decoder, encode: Callable[[str], list[int]], clock: W
     """In nanoseconds, for 0, 1, ... tokens, as many as `decoder` ever drafts.
 
     Rounds of few lengths take turns, so that a machine that slows down does so for all of them; each is seen once for
-    nothing, as its first pass may have to prepare. Between them the costs are interpolated, and a round that drafts
-    more never costs less: where it was measured so, that was noise.
+    nothing, as its first pass may have to prepare.
     """
     lengths = _lengths(decoder.draft_length.most)
-    decoder = replace(decoder, drafter=_Offering(decoder.drafter), stopping=Stopping())
     prompt = _fitting(decoder.target, encode(SAMPLE))
     _watch(decoder, prompt, lengths, clock, 1, 1)
     seen = _watch(decoder, prompt, lengths, clock, FEWEST, MOST)
-    model = fit([seen])
-    found = [model.round_ns(num, len(prompt)) for num in range(decoder.draft_length.most + 1)]
-    return tuple(max(1, round(ns)) for ns in isotonic_regression(found).x)
+    return costs_of(fit([seen]), decoder.draft_length.most, len(prompt))
+
+
+def costs_of(model: CostModel, most: int, context: int) -> tuple[int, ...]:
+    """Of drafts of 0 to `most` tokens; between the lengths that were timed they are interpolated.
+
+    A round that drafts more never costs less: where it was measured so, that was noise. Plain decoding is exempt, as
+    its pass over one row may run other kernels. A draft after one that was accepted in full has a token more to catch
+    up with; that is charged as often as n tokens in a row are accepted at the rate that is expected of an unknown
+    drafter.
+    """
+    found = [model.round_ns(num, context) + (PRIOR**num * model.catch_up if num else 0.0) for num in range(most + 1)]
+    curve = smooth(Curve(tuple(range(most + 1)), tuple(found), context), first=1)
+    return tuple(max(1, round(ns)) for ns in curve.times)
 
 
 def _lengths(most: int) -> list[int]:
@@ -59,43 +64,10 @@ def _watch(
     decoder: Decoder, prompt: Sequence[int], lengths: Sequence[int], clock: WallClock, fewest: int, most: int
 ) -> Phases:
     """Rounds of each length in turn, `fewest` times and then until it has taken long enough."""
-    policy = InTurn(lengths, hold=1)
-    events = replace(decoder, draft_length=policy).decode(
-        prompt,
-        max_new_tokens=most * sum(length + 1 for length in lengths),
-        chance=make_chance(0, decoder.rule.coupled),
-    )
-    return record_phases(_limited(events, len(lengths), fewest, most), clock, "", "")
+    start, cycle = monotonic_ns(), len(lengths)
 
+    def enough(num_rounds: int) -> bool:
+        return num_rounds >= fewest * cycle and monotonic_ns() - start > ENOUGH_NS
 
-def _limited(events: Iterator[Event], cycle: int, fewest: int, most: int) -> Iterator[Event]:
-    start, num_rounds = monotonic_ns(), 0
-    for event in events:
-        yield event
-        num_rounds += isinstance(event, Committed)
-        cycles = num_rounds / cycle
-        if cycles >= most or (cycles >= fewest and monotonic_ns() - start > ENOUGH_NS):
-            return
-
-
-class _Offering:
-    """A drafter that always has something to offer: where it has not, the last token again and again.
-
-    What is timed is its own search and the target's pass, and neither depends on whether a draft is any good.
-    """
-
-    def __init__(self, inner: Drafter) -> None:
-        self._inner = inner
-        self._is_filled = False
-
-    def begin(self, prompt: Sequence[int]) -> None:
-        self._inner.begin(prompt)
-
-    def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
-        draft = self._inner.propose(tokens, limit, rng)
-        self._is_filled = not draft.tokens and limit > 0
-        return Draft([tokens[-1]] * limit) if self._is_filled else draft
-
-    def observe(self, outcome: Round) -> None:
-        # The inner drafter hears of what it drafted, and of nothing else.
-        self._inner.observe(Round(0, 0, outcome.emitted) if self._is_filled else outcome)
+    rounds = PricedRounds(decoder, InTurn(lengths, hold=1), clock)
+    return rounds.watch(prompt, most * cycle, make_chance(0, decoder.rule.coupled), enough=enough)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from draftlab.cli import options
 from draftlab.errors import DraftlabError
+
+if TYPE_CHECKING:
+    from draftlab.tune.findings import TuningReport
 
 _LIMIT = 12  # prompts of each suite: enough to choose by, and written in minutes
 
@@ -82,25 +85,37 @@ def tune(
     from draftlab.store import Store
     from draftlab.tune.run import Wishes, tune
     from draftlab.tune.run import confirm as confirm_by_running
-    from draftlab.tune.terminal import print_tuning
 
-    wishes = Wishes(max_gamma, budget, tuple(confirm or ()))
+    wishes = Wishes(max_gamma, budget, tuple(confirm or ()), _LIMIT)
     try:
         with Steps() as steps:
             tuning = tune(experiment, wishes, None if source is None else Store.open(source), steps)
-        if no_confirm:
-            found = tuning.report()
-        else:
-            with Progress() as progress:
-                found = confirm_by_running(tuning, folder, progress)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    if no_confirm:
+        _print(tuning.report(), json)
+        return
+    try:
+        with Progress() as progress:
+            found = confirm_by_running(tuning, folder, progress)
+    except (Exception, KeyboardInterrupt) as error:
+        _print(tuning.report(), json)  # what was found before is found
+        if not isinstance(error, KeyboardInterrupt):
+            raise
+        print("\ninterrupted; the confirming run cannot be resumed, tune again to confirm", file=sys.stderr)
+        raise typer.Exit(130) from None
+    _print(found, json)
+    if not json:
+        print(f"\nkept in {folder}; its figures with: draftlab report {folder}", file=sys.stderr)
+
+
+def _print(found: TuningReport, json: bool) -> None:
+    from draftlab.tune.terminal import print_tuning
+
     if json:
         print(found.model_dump_json(by_alias=True, indent=1))
     else:
         print_tuning(found)
-        if found.confirmation is not None:
-            print(f"\nkept in {folder}; its figures with: draftlab report {folder}", file=sys.stderr)
 
 
 def _experiment(spec: Path | None, flags: dict[str, Any], free: dict[str, Any]) -> Any:

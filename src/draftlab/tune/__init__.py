@@ -5,6 +5,7 @@ prompts.py     which prompts are tuned on, and which are held out to confirm
 policies.py    the drafters under study and the ways to end a draft
 path.py        one pass of a drafter over a text: what it would have drafted at every place, and how sure it was
 replay.py      from these the rounds that any draft length and any policy would have had
+oracle.py      the least that a text can cost with a drafter, whatever the policy
 costs.py       what a round costs, measured by rounds of many lengths in turn
 study.py       texts, replays and costs of one loaded target
 candidates.py  rounds times cost, for every drafter, policy and draft length

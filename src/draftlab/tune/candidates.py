@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from draftlab.records import Replay
 from draftlab.tune.costs import Price
+from draftlab.tune.oracle import Place, least_ns
 from draftlab.tune.policies import Subject
 from draftlab.tune.ranking import Candidate
-from draftlab.tune.replay import Replayed, Visit, hindsight
+from draftlab.tune.replay import Replayed, Visit
 from draftlab.tune.texts import Text
 
 
@@ -20,6 +22,13 @@ class Replays:
     texts: Sequence[Text]
     replayed: Sequence[Replayed]
     prices: Mapping[str, Price]
+    places: Sequence[Mapping[str, Sequence[Place]]] = ()
+    """Along each text, what the longest draft at every place would come to, by drafter."""
+
+    def among(self, prompt_ids: Collection[str]) -> Replays:
+        """Those along the texts of some prompts, without their places."""
+        some = [i for i, text in enumerate(self.texts) if text.prompt_id in prompt_ids]
+        return Replays([self.texts[i] for i in some], [self.replayed[i] for i in some], self.prices)
 
     def plain_ns(self) -> list[float]:
         """What plain decoding of each text costs; its passes are the same whoever else drafts."""
@@ -36,11 +45,11 @@ class Replays:
         ]
 
     def oracle_ns(self, drafter: str) -> list[float]:
-        """What each text costs where every round drafts as many tokens as will be accepted."""
-        price = self.prices[drafter]
+        """The least that each text can cost, whatever the policy."""
+        round_ns = self.prices[drafter].round_ns
         return [
-            _cost(hindsight(mine[drafter, "fixed"][-1]), text, price)
-            for text, mine in zip(self.texts, self.replayed, strict=True)
+            least_ns(places[drafter], round_ns, len(text.prompt))
+            for text, places in zip(self.texts, self.places, strict=True)
         ]
 
     def records(self) -> Iterator[Replay]:
@@ -82,8 +91,17 @@ def _sum(visits: Sequence[Visit], what: Callable[[Visit], int]) -> float:
 
 
 def _cost(visits: Sequence[Visit], text: Text, price: Price, watching_ns: float = 0.0) -> float:
-    start = len(text.prompt)
-    return sum(
-        visit.weight * (price.round_ns(visit.drafted, start + visit.start) + watching_ns * visit.drafted)
-        for visit in visits
-    )
+    """Where chance decides, what comes of a place does not depend on how it was reached: a share of it catches up."""
+    reached: dict[int, float] = defaultdict(float)
+    in_full: dict[int, float] = defaultdict(float)
+    for visit in visits:
+        reached[visit.start] += visit.weight
+        if 0 < visit.drafted == visit.accepted:
+            in_full[visit.start + visit.accepted + 1] += visit.weight
+    start, total = len(text.prompt), 0.0
+    for visit in visits:
+        late = price.catch_up * in_full[visit.start] / reached[visit.start] if visit.drafted else 0.0
+        total += visit.weight * (
+            price.round_ns(visit.drafted, start + visit.start) + late + watching_ns * visit.drafted
+        )
+    return total

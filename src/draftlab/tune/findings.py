@@ -35,7 +35,7 @@ class DrafterFinding(_Finding):
     round_ms: tuple[float, ...]
     """A round of gamma 0, 1, ... in the middle of the texts; 0 is plain decoding."""
     oracle_speedup: Estimate
-    """What drafting exactly as many tokens as will be accepted would bring."""
+    """What the best drafts would bring if it were known how many of their tokens will be accepted."""
     oracle_share: float | None
     """How much of that gain its best policy reaches; None where there is none."""
 

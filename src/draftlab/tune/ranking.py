@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scipy.optimize import brentq
 
+from draftlab.metrics import tokens_per_round
 from draftlab.stats import CONFIDENCE, Estimate, ratio_of_sums, win_probability
 
 GIVEN_AWAY = 0.02
@@ -60,14 +61,17 @@ def speedup(plain_ns: Sequence[float], candidate: Candidate) -> Estimate:
 
 
 def choose(plain_ns: Sequence[float], candidates: Sequence[Candidate]) -> Candidate | None:
-    """What to run: the simplest of those that are as good as the best; None where plain decoding is.
+    """What to run: of those that pay, the simplest that is as good as the fastest; None where none pays.
 
-    The best has to be faster than plain decoding with its whole interval, or, where there are too few prompts for one,
-    by itself.
+    To pay is to be faster than plain decoding with the whole interval, or, where there are too few prompts for one, by
+    the figure itself.
     """
-    best = min(candidates, key=lambda candidate: candidate.total_ns)
-    good = [candidate for candidate in candidates if _as_good(candidate, best) and _pays(plain_ns, candidate)]
-    return min(good, key=lambda candidate: candidate.simplicity) if good else None
+    paying = [candidate for candidate in candidates if _pays(plain_ns, candidate)]
+    if not paying:
+        return None
+    best = min(paying, key=lambda candidate: candidate.total_ns)
+    good = [candidate for candidate in paying if _as_good(candidate, best)]
+    return min(good, key=lambda candidate: candidate.simplicity)
 
 
 def runner_up(plain_ns: Sequence[float], chosen: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
@@ -108,5 +112,5 @@ def break_even(gamma: int, cost: float) -> float | None:
         return None
     if cost <= 1.0:
         return 0.0
-    found: float = brentq(lambda alpha: sum(alpha**i for i in range(gamma + 1)) - cost, 0.0, 1.0)
+    found: float = brentq(lambda alpha: tokens_per_round(alpha, gamma) - cost, 0.0, 1.0)
     return found

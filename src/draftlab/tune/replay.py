@@ -107,8 +107,3 @@ def replay_own(drafter: Drafter, text: Text, gamma: int, *, is_drawn: bool) -> l
         start += len(kept)
         drafter.observe(Round(len(draft.tokens), accepted, kept))
     return visits
-
-
-def hindsight(visits: list[Visit]) -> list[Visit]:
-    """The same rounds, had each drafted what was accepted: nobody can, and no policy is better."""
-    return [Visit(visit.start, visit.accepted, visit.accepted, visit.weight) for visit in visits]

@@ -28,6 +28,7 @@ def make_report(
     arms: Sequence[Candidate],
     seconds: Mapping[str, float],
     confirmation: Confirmation | None,
+    notes: Sequence[str] = (),
 ) -> TuningReport:
     """All that is said; `arms` are those that a real run confirms, the recommended one first."""
     plain = replays.plain_ns()
@@ -50,7 +51,7 @@ def make_report(
         recommendation=None if chosen is None else _recommendation(chosen, second, replays, plain),
         runner_up=None if second is None else _recommendation(second, chosen, replays, plain),
         confirmation=confirmation,
-        notes=tuple(_notes(study, replays, confirmation)),
+        notes=(*_notes(study, replays, confirmation), *notes),
         seconds=dict(seconds),
     )
 

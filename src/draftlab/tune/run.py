@@ -41,6 +41,8 @@ class Wishes:
     """For timing rounds."""
     confirming: tuple[str, ...] = ()
     """Suites to confirm on. None: a third of the prompts, which is then not tuned on."""
+    limit: int | None = None
+    """The most prompts of each of these, where the experiment sets no limit."""
 
 
 @dataclass
@@ -57,10 +59,21 @@ class Tuning:
     arms: Sequence[Candidate]
     """What a real run confirms: the recommendation and its runner-up; without one, the fastest that was found."""
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def keep_with_source(self, replays: Replays) -> None:
+        """Add to the source what was replayed along its texts; that it cannot be written to costs no result."""
+        if self.source is None:
+            return
+        own = {prompt.id for prompt in self.source.manifest().prompts}
+        try:
+            _keep(self.source, (record for record in replays.records() if record.prompt_id in own))
+        except DraftlabError as error:
+            self.notes.append(f"what was replayed is not kept with {self.source.folder}: {error}")
 
     def report(self, confirmed: Confirmation | None = None) -> TuningReport:
         """What was found."""
-        return make_report(self.study, self.replays, self.candidates, self.arms, self.seconds, confirmed)
+        return make_report(self.study, self.replays, self.candidates, self.arms, self.seconds, confirmed, self.notes)
 
 
 def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress: Progress) -> Tuning:
@@ -72,12 +85,11 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
     if experiment.exact:
         raise DraftlabError(
             "in exact mode every pass costs as much as that of the longest draft: lengths cannot be ranked together",
-            "Tune without exact mode, and measure with draftlab bench --exact.",
+            f"Tune without {'exact mode' if source is None else '--from'}, and measure with draftlab bench --exact.",
         )
     asked = load_suites(experiment.suites, experiment.limit) if source is None else suites_of(source.manifest())
-    tuning, confirming = (
-        split(asked) if not wishes.confirming else (asked, load_suites(wishes.confirming, experiment.limit))
-    )
+    limit = experiment.limit or wishes.limit
+    tuning, confirming = split(asked) if not wishes.confirming else (asked, load_suites(wishes.confirming, limit))
     bench = Workbench.open(experiment.model_copy(update={"gammas": (wishes.max_gamma,)}), progress.say)
     if source is not None:
         _require_same_tokens(source, prepare_prompts(bench, tuning))
@@ -88,21 +100,21 @@ def tune(experiment: Experiment, wishes: Wishes, source: Store | None, progress:
     if not any(text.tokens for text in texts):
         raise DraftlabError("there is no plain text to tune on", "Did every decode of the run's baseline fail?")
     with _timed(seconds, "replay"):
-        replayed = study.replay(texts)
+        replayed, places = study.replay(texts)
     with _timed(seconds, "costs"):
         prompts = prepare_prompts(bench, tuning)  # read again: texts of failed decodes are missing
         few = prompts[:: max(1, len(prompts) // _COST_PROMPTS)][:_COST_PROMPTS]
         prices = study.prices(few, wishes.budget_s)
-    replays = Replays(texts, replayed, prices)
+    replays = Replays(texts, replayed, prices, places)
     candidates = replays.candidates(study.subjects)
     chosen = choose(replays.plain_ns(), candidates)
     arms = (
         [best_of_each(candidates)[0]] if chosen is None else [chosen, runner_up(replays.plain_ns(), chosen, candidates)]
     )
-    if source is not None:
-        _keep(source, replays.records())
     arms_found = [arm for arm in arms if arm is not None]
-    return Tuning(study, tuning, confirming, source, replays, candidates, arms_found, seconds)
+    found = Tuning(study, tuning, confirming, source, replays, candidates, arms_found, seconds)
+    found.keep_with_source(replays)
+    return found
 
 
 def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
@@ -122,10 +134,10 @@ def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
         texts = study.texts(tuning.confirming, _plain_traces(store))
         if not texts:
             raise DraftlabError(f"no plain text of the confirming run in {folder} succeeded", "Look at its failures.")
-        replays = Replays(texts, study.replay(texts), tuning.replays.prices)
-        _keep(store, [*tuning.replays.records(), *replays.records()])
-        if tuning.source is not None:
-            _keep(tuning.source, replays.records(), among={p.id for p in tuning.source.manifest().prompts})
+        replayed, places = study.replay(texts)
+        replays = Replays(texts, replayed, tuning.replays.prices, places)
+        _keep(store, replays.records())
+        tuning.keep_with_source(replays)
     found = Run.read(store)
     compared = tuple(_compare(found, arm, replays, study) for arm in arms)
     return tuning.report(
@@ -140,10 +152,13 @@ def confirm(tuning: Tuning, folder: Path, observer: Observer) -> TuningReport:
 
 
 def _compare(run: Run, arm: Candidate, replays: Replays, study: Study) -> ConfirmedArm:
-    (mine,) = (c for c in replays.candidates(study.subjects) if (c.drafter, c.gamma) == (arm.drafter, arm.gamma))
-    predicted = speedup(replays.plain_ns(), mine)
     (record,) = (a for a in run.arms("drafted") if (a.drafter, a.gamma) == (arm.drafter, arm.gamma))
     pairs: Pairs = run.pairs(record)
+    replays = replays.among(pairs.by_prompt)
+    if not replays.texts:
+        raise DraftlabError(f"every decode of {arm.drafter} failed in {run.folder}", "Look at its failures.")
+    (mine,) = (c for c in replays.candidates(study.subjects) if (c.drafter, c.gamma) == (arm.drafter, arm.gamma))
+    predicted = speedup(replays.plain_ns(), mine)
     measured = pairs.walltime_speedup()
     counts = pairs.arm()
     rounds = sum(c.rounds for c in counts)
@@ -183,12 +198,12 @@ def _require_same_tokens(source: Store, prompts: Sequence[PreparedPrompt]) -> No
             )
 
 
-def _keep(store: Store, records: Iterable[Replay], among: set[str] | None = None) -> None:
-    """Add what the run does not hold yet."""
-    done = {record.key for record in store.replays()}
+def _keep(store: Store, records: Iterable[Replay]) -> None:
+    """Add what the run does not hold yet, or for fewer gammas; whoever reads it takes the last of each key."""
+    done = {record.key: len(record.rounds) for record in store.replays()}
     with store.writer() as writer:
         for record in records:
-            if record.key not in done and (among is None or record.prompt_id in among):
+            if done.get(record.key, 0) < len(record.rounds):
                 writer.replays.append(record)
 
 

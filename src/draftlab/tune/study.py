@@ -13,6 +13,7 @@ from draftlab.errors import DraftlabError
 from draftlab.sampling import Warper
 from draftlab.suites import Suite
 from draftlab.tune.costs import Price, measure_costs
+from draftlab.tune.oracle import Place, own_places, places_of
 from draftlab.tune.path import follow, odds_of
 from draftlab.tune.policies import FIXED, Subject, open_subject
 from draftlab.tune.progress import Progress
@@ -71,26 +72,29 @@ class Study:
             self.progress.advances()
         return found
 
-    def replay(self, texts: Sequence[Text]) -> list[Replayed]:
-        """The rounds of every drafter, policy and gamma along each text."""
+    def replay(self, texts: Sequence[Text]) -> tuple[list[Replayed], list[dict[str, list[Place]]]]:
+        """Along each text, the rounds of every drafter, policy and gamma, and what drafts come to at every place."""
         self.progress.begins("replaying drafters", len(texts) * len(self.subjects))
         found: list[Replayed] = [{} for _ in texts]
+        places: list[dict[str, list[Place]]] = [{} for _ in texts]
         target = self.bench.target.model
         warp = Warper(self.bench.sampling, target.name)
         odds = [odds_of(target, warp, text) if self.is_drawn else None for text in texts]
         for subject in self.subjects:
             drafter = subject.model_drafter
-            for text, mine, p in zip(texts, found, odds, strict=True):
+            for text, mine, there, p in zip(texts, found, places, odds, strict=True):
                 if drafter is None:
                     rounds = [replay_own(subject.drafter, text, g, is_drawn=self.is_drawn) for g in self._gammas()]
                     mine[subject.reference, "fixed"] = rounds
+                    there[subject.reference] = own_places(subject.drafter, text, self.max_gamma)
                 else:
                     path = follow(drafter, text, p, self.bench.rule.coupled)
+                    there[subject.reference] = places_of(path, text, self.max_gamma)
                     for policy in dict.fromkeys((FIXED, *subject.policies)):
                         rounds = [replay(path, text, g, policy) for g in self._gammas()]
                         mine[subject.reference, policy.name] = rounds
                 self.progress.advances()
-        return found
+        return found, places
 
     def prices(self, prompts: Sequence[PreparedPrompt], budget_s: float) -> dict[str, Price]:
         """What rounds cost, measured along some prompts."""

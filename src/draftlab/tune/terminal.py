@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -89,7 +91,7 @@ def _print_drafter(console: Console, drafter: DrafterFinding, candidates: list[C
     )
     share = "" if drafter.oracle_share is None else f"; the best policy reaches {drafter.oracle_share:.0%} of that gain"
     oracle = figure(drafter.oracle_speedup, ".2f", unit="x", interval=False)
-    console.print(Text(f"drafting exactly what will be accepted would bring {oracle}{share}", style="dim"))
+    console.print(Text(f"knowing what will be accepted would bring at most {oracle}{share}", style="dim"))
 
 
 def _print_recommendation(console: Console, report: TuningReport) -> None:
@@ -100,8 +102,10 @@ def _print_recommendation(console: Console, report: TuningReport) -> None:
         )
         return
     console.print(Text(printable(f"recommendation: --drafter {found.drafter} --gamma {found.gamma}"), style="bold"))
+    arguments = ("--target", report.target, "--drafter", found.drafter, "--gamma", str(found.gamma))
+    console.print(Text(printable(f"run it with: {shlex.join(('draftlab', 'bench', *arguments))}")), soft_wrap=True)
     lines = [f"predicted {figure(found.predicted_speedup, '.2f', unit='x')}"]
-    if found.acceptance_rate is not None:
+    if found.acceptance_rate is not None and _is_fixed(found, report):
         even = (
             "at no acceptance rate"
             if found.break_even is None
@@ -117,6 +121,11 @@ def _print_recommendation(console: Console, report: TuningReport) -> None:
         )
     for line in lines:
         console.print(Text(printable(line)))
+
+
+def _is_fixed(found: Recommendation, report: TuningReport) -> bool:
+    """Whether all its drafts are of one length; of others the break-even says nothing."""
+    return (found.drafter, found.gamma, "fixed") in {(c.drafter, c.gamma, c.policy) for c in report.candidates}
 
 
 def _print_confirmation(console: Console, confirmation: Confirmation, found: Recommendation | None) -> None:

@@ -78,7 +78,8 @@ def _replayed(run: Run) -> dict[tuple[str, str], list[tuple[int, float]]]:
     """By drafter and rule, the block efficiency of each gamma along the plain texts, where they were replayed."""
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for drafter, rule in dict.fromkeys((arm.drafter, arm.rule) for arm in run.arms("drafted")):
-        mine = [r for r in run.replays if (r.drafter, r.policy) == (drafter, "fixed")]
+        last = {r.key: r for r in run.replays}  # those for more gammas are added behind
+        mine = [r for r in last.values() if (r.drafter, r.policy) == (drafter, "fixed")]
         sums = zip(*(zip(r.accepted, r.rounds, strict=True) for r in mine), strict=False)
         pairs = [(sum(a for a, _ in column), sum(n for _, n in column)) for column in sums]
         found[drafter, rule] = [(g, (a + n) / n) for g, (a, n) in enumerate(pairs) if g and n]
