@@ -47,7 +47,9 @@ def main(folder: str) -> None:
         assert measured.value is not None
         errors.append(predicted / measured.value - 1)
         interval = "" if measured.low is None else f" [{measured.low:.2f}, {measured.high:.2f}]"
-        print(f"{arm.id:60.60}  predicted {predicted:.2f}x  measured {measured.value:.2f}x{interval}  {errors[-1]:+.1%}")
+        print(
+            f"{arm.id:60.60}  predicted {predicted:.2f}x  measured {measured.value:.2f}x{interval}  {errors[-1]:+.1%}"
+        )
     print(f"median error {median(map(abs, errors)):.1%}, largest {max(map(abs, errors)):.1%}")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.handmade import BASELINE, DRAFTED, manifest, prompt, trace
 
 from draftlab.pairs import Pairs
 from draftlab.records import Arm, Trace
 from draftlab.report.reading import Run
 from draftlab.report.times import measure_times, win_probabilities
+from tests.unit.handmade import BASELINE, DRAFTED, manifest, prompt, trace
 
 OTHER = Arm(id="ngram gamma=9", role="drafted", drafter="ngram", gamma=9, rule="rejection")
 
