@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from draftlab.errors import DraftlabError
 from draftlab.pairs import Pairs
@@ -23,7 +23,7 @@ class Run:
     phases: list[Phases]
     details: list[Detail]
     token_bytes: dict[int, bytes]
-    replays: list[Replay]
+    replays: list[Replay] = field(default_factory=list)
 
     @classmethod
     def read(cls, store: Store) -> Run:
