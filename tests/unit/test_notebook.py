@@ -75,7 +75,10 @@ def store(tmp_path: Path) -> Store:
             writer.traces.append(trace(BASELINE, name, (1, 2, 3)))
         writer.traces.append(trace(DRAFTED, "a", (1, 2, 3), drafted=(2, 0), accepted=(1, 0)))
         writer.traces.append(failure(DRAFTED, "b"))
-        rounds = (WatchedRound(drafted=(1, 9), accepted=1, emitted=(1, 2)), WatchedRound(emitted=(3,)))
+        drafted = WatchedRound(
+            drafted=(1, 9), accepted=1, emitted=(1, 2), p=(0.9, 0.1), entropy=(0.3, 0.5, 0.2), overlap=(1.0, 0.0)
+        )
+        rounds = (drafted, WatchedRound(emitted=(3,), entropy=(0.1,)))
         writer.details.append(Detail(arm=DRAFTED.id, prompt_id="a", rounds=rounds))
         for token, content in {1: b"caf", 2: "é".encode()[:1], 3: "é".encode()[1:]}.items():
             writer.token_bytes.append(TokenBytes(id=token, hex=content.hex()))
