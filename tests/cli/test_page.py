@@ -84,6 +84,26 @@ def test_a_run_becomes_one_page(draftlab: Command, run: str) -> None:
     assert len([tag for tag, _ in page.elements if tag == "svg"]) >= 4
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Every text that was compared is that of plain decoding"),
+        (("--temperature", "1"), "No text was compared: they are sampled"),
+        (("--temperature", "1", "--rule", "coupled", "--rule", "rejection"), "Every text that was compared is that"),
+        (("--rule", "typical", "--temperature", "1"), "No text was compared: they are sampled"),
+    ],
+)
+def test_why_no_text_was_compared_is_told(
+    draftlab: Command, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    suite = tmp_path / "one.jsonl"
+    suite.write_text(json.dumps({"id": "p", "prompt": "one two"}))
+    out = str(tmp_path / "told")
+    assert draftlab("bench", "--target", "toy", "--suite", str(suite), *arguments, "--out", out).status == 0
+    assert draftlab("report", out, "--html", "told.html").status == 0
+    assert said in Path("told.html").read_text()
+
+
 def test_a_comparison_becomes_one_page(draftlab: Command, run: str) -> None:
     result = draftlab("compare", run, run, "--html", "compared.html")
     assert (result.status, result.out) == (0, "")

@@ -20,7 +20,9 @@ def arm(category: str = "all", value: float | None = 2.4, **changes: Any) -> Arm
         "num_prompts": 80, "num_failed": 0, "walltime_speedup": Estimate(value, value, value) if value else NONE,
         "within_noise": False, "tokens_per_s": NONE, "baseline_tokens_per_s": NONE, "acceptance_rate": NONE,
         "draft_utilization": NONE, "block_efficiency": NONE, "acceptance_at": [], "identical": 80, "compared": 80,
-        "divergences": [],
+        "divergences": [], "draft_length": "fixed", "predicted_speedup": None, "efficiency": None, "iid_speedup": None,
+        "cost": None, "why_not_faster": None, "best_gamma": None, "accepted_per_round": NONE, "positions": [],
+        "acceptance_by": [],
     }  # fmt: skip
     return ArmReport(**(facts | changes))
 
@@ -29,7 +31,7 @@ def report(*arms: ArmReport, **changes: Any) -> Report:
     facts: dict[str, Any] = {
         "run": "runs/1", "target": "toy", "complete": True, "exact_rows": None, "native": None, "arms": list(arms),
         "baseline": BaselineReport(tokens_per_s=NONE, num_failed=0), "noise_floor": None, "drift": None,
-        "machine": None, "precision": None,
+        "machine": None, "precision": None, "why": [],
     }  # fmt: skip
     return Report(**(facts | changes))
 
@@ -93,6 +95,20 @@ def test_the_best_arm_is_named() -> None:
     found = verdict(report(arm(), arm(value=3.0, drafter="ngram")))
     assert found.sentence.startswith("3.0x, with ngram, gamma 5, the best of 2 arms;")
     assert found.arm is not None and found.arm.drafter == "ngram"
+
+
+def test_a_fault_of_another_arm_is_told() -> None:
+    other = arm("all", 1.5, drafter="ngram", identical=78, divergences=[tie("real"), tie("real"), tie()])
+    found = verdict(report(arm(), other))
+    assert found.sentence.endswith("; output identical on all 80 prompts; 2 REAL differences in other arms.")
+    assert found.tone == "fault"
+    alone = verdict(report(arm(value=None, identical=79, divergences=[tie("real")])))
+    assert alone.sentence.endswith("plainly and drafted; 1 REAL difference.")
+    assert alone.tone == "fault"
+
+
+def test_the_draft_length_is_named_with_its_bound() -> None:
+    assert "gamma auto (at most 5);" in verdict(report(arm(draft_length="auto"))).sentence
 
 
 def test_a_lossy_rule_is_best_only_where_it_is_alone_and_is_named() -> None:

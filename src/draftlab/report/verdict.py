@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from draftlab.report.measure import ArmReport, Report
+from draftlab.report.measure import ArmReport, DivergenceReport, Report
 from draftlab.report.names import gamma_of, key_of, one_line, short_drafter
 from draftlab.stats import MIN_PROMPTS
 
@@ -31,13 +31,13 @@ def verdict(report: Report) -> Verdict:
     best = best_arm(whole)
     if best is None:
         why = "nothing but plain decoding was run" if not whole else "no prompt was decoded both plainly and drafted"
-        return Verdict(_finished([f"No speed-up to tell: {why}", *_caveats(report)]), "too few prompts", None)
+        tone: Tone = "too few prompts" if report.holds else "fault"
+        return Verdict(_finished([f"No speed-up to tell: {why}", *_caveats(report, None)]), tone, None)
     rows = [arm for arm in report.arms if key_of(arm) == key_of(best)]
-    parts = [_speed(rows, len(whole)), _texts(best), *_caveats(report)]
+    parts = [_speed(rows, len(whole)), _texts(best), *_caveats(report, best)]
     if not best.lossless:
         parts.insert(1, f"the rule {one_line(best.rule)} is lossy: texts do not follow the target's law")
-    tone = "fault" if not report.holds else _tone(rows)
-    return Verdict(_finished(parts), tone, best)
+    return Verdict(_finished(parts), _tone(rows) if report.holds else "fault", best)
 
 
 def best_arm(arms: Sequence[ArmReport]) -> ArmReport | None:
@@ -80,24 +80,39 @@ def _remark(tone: Tone, number: int) -> str:
 
 
 def _texts(arm: ArmReport) -> str:
+    """An arm with a speed-up has decodes to compare: where none was, every text follows its own chance."""
     if not arm.compared:
         return "texts are sampled, so none is compared"
+    if arm.compared == 1 == arm.identical:
+        return "output identical"
     what = "prompts" if arm.compared == arm.num_prompts else "texts"
-    found: Counter[str | None] = Counter(divergence.kind for divergence in arm.divergences)
-    rest = [f"{found[kind]} {_plural(name, found[kind])}" for kind, name in _KINDS if found[kind]]
-    if arm.identical == arm.compared:
-        return f"output identical on all {arm.compared} {what}" if arm.compared > 1 else "output identical"
-    return ", ".join([f"output identical on {arm.identical} of {arm.compared} {what}", *rest])
+    among = "all" if arm.identical == arm.compared else f"{arm.identical} of"
+    return ", ".join([f"output identical on {among} {arm.compared} {what}", *_differing(arm.divergences)])
+
+
+def identical_texts(arm: ArmReport) -> str:
+    """How many texts are the baseline's, and what the others are; a dash where none was compared."""
+    return ", ".join([f"{arm.identical}/{arm.compared}", *_differing(arm.divergences)]) if arm.compared else "–"
+
+
+def _differing(divergences: Iterable[DivergenceReport]) -> list[str]:
+    """How many there are of each kind."""
+    found: Counter[str | None] = Counter(divergence.kind for divergence in divergences)
+    return [f"{found[kind]} {_plural(name, found[kind])}" for kind, name in _KINDS if found[kind]]
 
 
 def _plural(name: str, number: int) -> str:
     return name + ("s" if number != 1 and name in ("tie", "REAL difference") else "")
 
 
-def _caveats(report: Report) -> list[str]:
-    num_failed = report.baseline.num_failed + sum(arm.num_failed for arm in report.arms if arm.category == "all")
+def _caveats(report: Report, best: ArmReport | None) -> list[str]:
+    """What a reader has to know of the other arms and of the run."""
+    whole = [arm for arm in report.arms if arm.category == "all"]
+    elsewhere = [d for arm in whole if arm is not best for d in arm.divergences if d.kind == "real"]
+    found = [f"{only} in other arms" if best else only for only in _differing(elsewhere)]
+    num_failed = report.baseline.num_failed + sum(arm.num_failed for arm in whole)
     num_failed += report.native.num_failed if report.native else 0
-    found = [f"{num_failed} decode{'' if num_failed == 1 else 's'} failed"] if num_failed else []
+    found += [f"{num_failed} decode{'' if num_failed == 1 else 's'} failed"] if num_failed else []
     return found if report.complete else [*found, "the run is not complete"]
 
 
@@ -119,12 +134,3 @@ def _tone(rows: Sequence[ArmReport]) -> Tone:
 def _finished(parts: Sequence[str]) -> str:
     sentence = "; ".join(parts)
     return sentence[:1].upper() + sentence[1:] + "."
-
-
-def identical_texts(arm: ArmReport) -> str:
-    """How many texts are the baseline's, and what the others are; a dash where none was compared."""
-    if not arm.compared:
-        return "–"
-    found: Counter[str | None] = Counter(divergence.kind for divergence in arm.divergences)
-    rest = [f"{found[kind]} {_plural(name, found[kind])}" for kind, name in _KINDS if found[kind]]
-    return ", ".join([f"{arm.identical}/{arm.compared}", *rest])
