@@ -33,14 +33,14 @@ def brightness(color: str | None) -> int:
     return sum(bytes.fromhex(color[1:]))
 
 
-def test_deeper_tokens_are_darker_and_all_are_green() -> None:
+def test_deeper_tokens_are_darker_and_all_are_blue() -> None:
     shades = [color(Place("accepted", 0, depth), 5) for depth in range(1, 6)]
     assert len(set(shades)) == 5
     assert [brightness(s) for s in shades] == sorted((brightness(s) for s in shades), reverse=True)
     for shade in shades:
         assert shade is not None
         red, green, blue = bytes.fromhex(shade[1:])
-        assert green > max(red, blue)
+        assert blue > max(red, green)
     assert color(Place("accepted", 0, 9), 5) == shades[-1]
     assert color(Place("accepted", 0, 1), 1) == shades[0]
 

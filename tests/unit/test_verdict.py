@@ -22,7 +22,8 @@ def arm(category: str = "all", value: float | None = 2.4, **changes: Any) -> Arm
         "draft_utilization": NONE, "block_efficiency": NONE, "acceptance_at": [], "identical": 80, "compared": 80,
         "divergences": [], "draft_length": "fixed", "predicted_speedup": None, "efficiency": None, "iid_speedup": None,
         "cost": None, "why_not_faster": None, "best_gamma": None, "accepted_per_round": NONE, "positions": [],
-        "acceptance_by": [],
+        "acceptance_by": [], "ttft_s": Estimate(None), "baseline_ttft_s": Estimate(None), "tpot_s": Estimate(None),
+        "baseline_tpot_s": Estimate(None),
     }  # fmt: skip
     return ArmReport(**(facts | changes))
 

@@ -19,17 +19,18 @@ class Label:
     color: str | None
 
 
-# Colours of Okabe & Ito (2008), which people tell apart whatever colours they see; each is legible on white and black.
+# The hues of Okabe & Ito (2008), which people tell apart whatever colours they see, and those of the page's token view;
+# each has a contrast of 3 or more to white and to black.
 LABELS: dict[Origin, Label] = {
     "prompt": Label("the prompt", None),
-    "accepted": Label("drafted and accepted", "#009e73"),
+    "accepted": Label("drafted and accepted", "#0077bb"),
     "correction": Label("the target's own, in place of a rejected one", "#d55e00"),
-    "bonus": Label("the target's own, after a whole accepted draft", "#0072b2"),
+    "bonus": Label("the target's own, after a whole accepted draft", "#00855f"),
     "plain": Label("the target's own, nothing was drafted", None),
 }
 
-# Accepted tokens, from the first of a draft to the deepest: lighter and darker neighbours of the one green.
-_SHALLOW, _DEEP = (0x2E, 0xB8, 0x8D), (0x00, 0x80, 0x5C)
+# Accepted tokens, from the first of a draft to the deepest: lighter and darker neighbours of the one blue.
+_SHALLOW, _DEEP = (0x2B, 0x8F, 0xD0), (0x00, 0x62, 0x9C)
 _ENDINGS = {2: "nd", 3: "rd"}
 
 

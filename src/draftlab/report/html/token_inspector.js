@@ -105,7 +105,7 @@ const tokenView = (() => {
     const rows = round.items.map((item) => row(item, texts, item === current));
     const table = make("table", "", make("thead", "", make("tr", "", ...names)), make("tbody", "", ...rows));
     const told = make("p", "", make("b", "", quoted(texts[current.text])), ` ${origin(current)}`);
-    if (current.overlap !== null) told.append(`; it could expect to be accepted with ${number(current.overlap)} (overlap of p and q after warping)`);
+    if (current.overlap !== null && round.hasQ) told.append(`; it could expect to be accepted with ${number(current.overlap)} (overlap of p and q after warping)`);
     const parts = [make("h3", "", `Round ${index + 1}`), table, told];
     if (note) parts.push(make("p", "", note));
     const noQ = round.hasQ || !round.numDrafted ? "" : " This drafter has no probabilities (q).";
