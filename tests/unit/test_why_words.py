@@ -10,7 +10,15 @@ from draftlab.stats import Estimate
 
 
 def why(difference: Estimate, mix: Estimate, within: Estimate, **changes: Any) -> WhyReport:
-    facts = {"drafter": "ngram", "gamma": 5, "draft_length": "fixed", "rule": "rejection", "first": "code", "second": "prose", "by": "entropy"}
+    facts = {
+        "drafter": "ngram",
+        "gamma": 5,
+        "draft_length": "fixed",
+        "rule": "rejection",
+        "first": "code",
+        "second": "prose",
+        "by": "entropy",
+    }
     return WhyReport(**(facts | {"difference": difference, "mix": mix, "within": within} | changes))
 
 
