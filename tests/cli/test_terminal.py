@@ -59,7 +59,7 @@ def generate(folder: Path, **options: str) -> str:
 def test_a_text_streams_in_the_colours_of_its_origins_and_they_are_explained(tmp_path: Path) -> None:
     shown = generate(tmp_path, COLORTERM="truecolor")
     assert "accepted, 1st of a draft · to 5th · correction · bonus · plain" in lines(shown)
-    for red, green, blue in ((0x2E, 0xB8, 0x8D), (0xD5, 0x5E, 0x00)):
+    for red, green, blue in ((0x2B, 0x8F, 0xD0), (0xD5, 0x5E, 0x00)):
         assert shown.count(f"38;2;{red};{green};{blue}m") >= 2  # in the legend and in the text
     assert re.search(r"24 tokens in .* tokens/s\); \d+ rounds, tau \d\.\d\d; ", shown)
 

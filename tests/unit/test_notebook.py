@@ -49,7 +49,7 @@ def test_a_text_is_coloured_by_origin_and_stays_what_it_is() -> None:
     page = Page(text_html("say: ", pieces, "2 tokens"))
     assert "say: a <\n\t&" in page.text
     spans = {str(a.get("title")): str(a.get("style", "")) for tag, a in page.elements if tag == "span"}
-    assert "#2eb88d" in spans["round 1: drafted and accepted at depth 1"]
+    assert "#2b8fd0" in spans["round 1: drafted and accepted at depth 1"]
     assert str(LABELS["correction"].color) in spans[f"round 1: {LABELS['correction'].means}"]
     assert "2 tokens" in page.text and "correction" in page.text
 

@@ -97,11 +97,11 @@ def test_a_folder_below_a_file_is_told_in_one_line(tmp_path: Path) -> None:
         Store.create(tmp_path / "file" / "run", manifest())
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", None])
+@pytest.mark.parametrize("version", [0, 4, "1", None])
 def test_a_manifest_of_another_schema_is_refused(store: Store, version: object) -> None:
     path = store.folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": version}))
-    with pytest.raises(DraftlabError, match=f"has record format {version!r}, this draftlab reads 1 and 2"):
+    with pytest.raises(DraftlabError, match=f"has record format {version!r}, this draftlab reads 1 to 3"):
         store.manifest()
 
 

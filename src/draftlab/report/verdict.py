@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Literal
 
 from draftlab.report.measure import ArmReport, DivergenceReport, Report
-from draftlab.report.names import gamma_of, key_of, one_line, short_drafter
+from draftlab.report.names import key_of, one_line, short_drafter
 from draftlab.stats import MIN_PROMPTS
 
 Tone = Literal["faster", "slower", "mixed", "no difference seen", "too few prompts", "fault"]
@@ -60,7 +60,8 @@ def _speed(rows: Sequence[ArmReport], num_arms: int) -> str:
         members = list(group)
         text = ", ".join(_on(arm, alone=len(named) == 1) for arm in members)
         pieces.append(text + _remark(tone, len(members)))
-    which = f"{short_drafter(rows[0].drafter)}, gamma {gamma_of(rows[0])}"
+    gamma = "auto" if rows[0].draft_length == "auto" else rows[0].gamma
+    which = f"{short_drafter(rows[0].drafter)}, gamma {gamma}"
     best = f", the best of {num_arms} arms" if num_arms > 1 else ""
     return f"{', '.join(pieces)}, {'with ' if rows[0].drafter else ''}{which}{best}"
 

@@ -132,7 +132,7 @@ class RunWriter:
 
 
 def _versions() -> str:
-    return " and ".join(map(str, READABLE_VERSIONS))
+    return f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
 
 
 def require_free(folder: Path) -> None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from draftlab.report.html.spelling import Pieces, plain, spell
 from draftlab.report.html.token_text import Departure, ShownDecode, ShownRound
+from draftlab.report.names import key_of, short_names
 
 PARTS = 10_000
 """Probabilities are whole numbers of this many parts: short, and as fine as a reader can use."""
@@ -37,10 +38,11 @@ def token_data(decodes: Sequence[ShownDecode]) -> Markup:
     """The keys are those that `token_view.js` names at its top."""
     table = _Table()
     arms = list({decode.arm.id: decode.arm for decode in decodes}.values())
+    names = short_names(arms)
     prompts = list({decode.prompt.id: decode for decode in decodes}.values())
     document = {
         "parts": PARTS,
-        "arms": [plain(spell(arm.id)) for arm in arms],
+        "arms": [plain(spell(names[key_of(arm)])) for arm in arms],
         "prompts": [_prompt(table, decode) for decode in prompts],
         "decodes": [
             {

@@ -14,6 +14,7 @@ from draftlab.report.html.assets import Assets
 from draftlab.report.html.spelling import Pieces, plain, spell
 from draftlab.report.html.token_data import token_data
 from draftlab.report.html.token_text import ShownDecode, ShownToken, TokenTexts
+from draftlab.report.names import key_of, short_names
 from draftlab.report.reading import Run
 
 DEPTHS = 8
@@ -53,10 +54,12 @@ def token_view(run: Run) -> Assets | None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    deepest = max((decode.arm.gamma for decode in decodes), default=1)
     html = environment.get_template("token_view.html.j2").render(
         prompts=list(_prompts(decodes)),
         data=token_data(decodes),
-        num_depths=min(DEPTHS, max((decode.arm.gamma for decode in decodes), default=1)),
+        num_depths=min(DEPTHS, deepest),
+        has_deeper=deepest > DEPTHS,
     )
     return Assets(
         Markup(html), _resource("token_view.css"), _resource("token_inspector.js") + _resource("token_view.js")
@@ -68,11 +71,12 @@ def _resource(name: str) -> str:
 
 
 def _prompts(decodes: Sequence[ShownDecode]) -> Iterator[_Prompt]:
+    names = short_names(decode.arm for decode in decodes)
     for number, (_, group) in enumerate(groupby(decodes, key=lambda decode: decode.prompt.id)):
         some = list(group)
         prompt = some[0].prompt
         texts = [
-            _Text(plain(spell(decode.arm.id)), _text(decode, number < _COLOURED_PROMPTS), _facts(decode))
+            _Text(plain(spell(names[key_of(decode.arm)])), _text(decode, number < _COLOURED_PROMPTS), _facts(decode))
             for decode in some
         ]
         before = Markup().join(_shown(pieces) for pieces in some[0].before)
