@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from draftlab.metrics import tokens_per_round
 from draftlab.records import Arm, Phases, Rounds, Trace
 from draftlab.report.figure import figure
 from draftlab.report.measure import Report, measure
 from draftlab.report.noise import is_within_noise, noise_reach
 from draftlab.report.plots import style
 from draftlab.report.plots.acceptance import plot_acceptance
-from draftlab.report.plots.block_efficiency import independent, plot_block_efficiency
+from draftlab.report.plots.block_efficiency import plot_block_efficiency
 from draftlab.report.plots.causes import Cause, plot_causes
 from draftlab.report.plots.export import write_figures
 from draftlab.report.plots.groups import GroupRate, plot_groups
@@ -93,7 +94,7 @@ def test_auto_is_no_point_of_the_curve(tmp_path: Path) -> None:
     assert measured == [(5, 4.0), (7, pytest.approx(4 / 3)), ("auto (at most 16)", 1.0)]
     formula = {gamma: value for _, gamma, kind, value, *_ in plot.rows if kind == "independent"}
     assert max(formula, key=lambda gamma: int(str(gamma))) == 9
-    assert formula[1] == pytest.approx(independent(4 / 8, 1))  # 3 of 4 judged tokens, and 1 of 4
+    assert formula[1] == pytest.approx(tokens_per_round(4 / 8, 1))  # 3 of 4 judged tokens, and 1 of 4
 
 
 def test_a_run_of_auto_alone_has_a_plot(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from draftlab.errors import DraftlabError
+from draftlab.metrics import tokens_per_round
 from draftlab.records import Phases, Rounds, Trace
 from draftlab.report.measure import Report, measure
-from draftlab.report.plots.block_efficiency import independent
 from draftlab.report.plots.causes import Cause, plot_causes
 from draftlab.report.plots.export import write_figures
 from draftlab.report.plots.groups import GroupRate, plot_groups
@@ -72,8 +72,8 @@ def test_every_row_is_as_wide_as_its_columns(plots: dict[str, Plot]) -> None:
 
 
 def test_the_formula_is_the_geometric_sum() -> None:
-    assert independent(0.5, 2) == 1.75
-    assert independent(1.0, 4) == 5.0
+    assert tokens_per_round(0.5, 2) == 1.75
+    assert tokens_per_round(1.0, 4) == 5.0
 
 
 def test_what_has_no_data_is_left_out(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def report(
     if json or markdown or html or figures:
         found = measure(store)
         _print(store, found, json=json, markdown=markdown)
-        _write(store, found, html, figures)
+        if html or figures:
+            _write(store, found, html, figures)
     else:
         found = print_report(store, plots=plots)
         if acceptance:
@@ -70,16 +71,16 @@ def _write(store: Store, found: Report, html: Path | None, figures: Path | None)
     """The page and the plots; they alone need matplotlib, which takes a while to load."""
     from draftlab.report.reading import Run
 
+    run = Run.read(store)
     if html is not None:
         from draftlab.report.html.document import write_page
         from draftlab.report.html.page import report_page
         from draftlab.report.html.token_view import token_view
 
-        run = Run.read(store)
         options.tell_written(html, write_page(report_page(run, found, token_view(run)), html))
     if figures is not None:
         from draftlab.report.plots.export import write_figures
         from draftlab.report.plots.of_run import plots_of
 
-        written = write_figures(plots_of(Run.read(store), found), figures)
+        written = write_figures(plots_of(run, found), figures)
         print(f"{len(written)} files in {options.shown(figures)}", file=sys.stderr)

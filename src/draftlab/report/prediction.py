@@ -117,19 +117,20 @@ def predict(arm: Arm, pairs: Pairs, run: Run) -> Prediction | None:
     measured = [work.plain_ns for work in works], [work.drafted_ns for work in works]
     report = _report(costs, [each for work in works for each in work.rounds])
     alpha = acceptance_rate(count(theirs for _, theirs in pairs.all()))
-    known = alpha is not None and report.draft_cost is not None and arm.draft_length == "fixed"
     return Prediction(
         costs=costs,
         works=works,
         speedup=speedup,
         efficiency=ratio_of_ratios((measured[0], measured[1]), (plain, drafted)),
-        iid_speedup=iid_speedup(alpha, report.draft_cost, arm.gamma) if known else None,  # type: ignore[arg-type]
+        iid_speedup=iid_speedup(alpha, report.draft_cost, arm.gamma) if arm.draft_length == "fixed" else None,
         report=report,
     )
 
 
-def iid_speedup(acceptance: float, draft_cost: float, gamma: int) -> float:
+def iid_speedup(acceptance: float | None, draft_cost: float | None, gamma: int) -> float | None:
     """Every token accepted alike and independently, verification for nothing (Leviathan et al. 2023, theorem 3.8)."""
+    if acceptance is None or draft_cost is None:
+        return None
     return tokens_per_round(acceptance, gamma) / (gamma * draft_cost + 1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from draftlab.report.html.document import safe_json
 from draftlab.report.html.spelling import Pieces, plain, spell
 from draftlab.report.html.token_text import Departure, ShownDecode, ShownRound
 from draftlab.report.names import key_of, short_names
@@ -17,7 +18,6 @@ PARTS = 10_000
 """Probabilities are whole numbers of this many parts: short, and as fine as a reader can use."""
 
 _DIGITS = 3
-_UNSAFE = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'\u2028\u2029"}
 
 
 class _Table:
@@ -55,7 +55,7 @@ def token_data(decodes: Sequence[ShownDecode]) -> Markup:
         "texts": table.entries(),
     }
     written = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(written.translate(_UNSAFE))  # all that could end the element, or begin another, is \u003c
+    return Markup(safe_json(written))
 
 
 def _prompt(table: _Table, decode: ShownDecode) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from draftlab.metrics import tokens_per_round
 from draftlab.report.measure import ArmReport, Report
 from draftlab.report.names import gamma_of, short_drafter
 from draftlab.report.plots.plot import Plot
@@ -41,12 +42,7 @@ class EfficiencySeries:
         if self.acceptance_rate is None:
             return []
         longest = max([gamma for gamma, _ in self.measured] + [gamma for gamma, _ in self.replayed]) + _BEYOND
-        return [(gamma, independent(self.acceptance_rate, gamma)) for gamma in range(1, longest + 1)]
-
-
-def independent(rate: float, gamma: int) -> float:
-    """(1 - rate^(gamma + 1)) / (1 - rate), as the sum that it is."""
-    return sum(rate**i for i in range(gamma + 1))
+        return [(gamma, tokens_per_round(self.acceptance_rate, gamma)) for gamma in range(1, longest + 1)]
 
 
 def plot_block_efficiency(
@@ -110,7 +106,7 @@ def caption(series: Sequence[EfficiencySeries]) -> str:
     rate = first.acceptance_rate or 0.0
     return (
         f"{first.drafter} brings {estimate.value:.2f} tokens for each target pass at gamma {largest}; if tokens were "
-        f"accepted independently, with the rate of {rate:.2f}, it would be {independent(rate, largest):.2f}."
+        f"accepted independently, with the rate of {rate:.2f}, it would be {tokens_per_round(rate, largest):.2f}."
     )
 
 
