@@ -24,14 +24,8 @@ def bench(
         Path | None, typer.Argument(help="Settings in TOML; flags come before them.", show_default=False)
     ] = None,
     target: options.Target = None,
-    drafter: Annotated[
-        list[str] | None,
-        typer.Option("--drafter", "-d", help="NAME[:ARGUMENT][,OPTION=VALUE...]; may repeat. [default: ngram]"),
-    ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", "-s", help="A suite's name or .jsonl file; may repeat. [default: code, prose]"),
-    ] = None,
+    drafter: options.Drafters = None,
+    suite: options.Suites = None,
     gamma: options.Gamma = None,
     rule: options.Rule = None,
     max_new_tokens: options.MaxNewTokens = None,

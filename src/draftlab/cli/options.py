@@ -21,6 +21,14 @@ Gamma = Annotated[
         help="Most tokens drafted per round, or auto: as many as pay; may repeat. [default: 5]",
     ),
 ]
+Drafters = Annotated[
+    list[str] | None,
+    typer.Option("--drafter", "-d", help="NAME[:ARGUMENT][,OPTION=VALUE...]; may repeat. [default: ngram]"),
+]
+Suites = Annotated[
+    list[str] | None,
+    typer.Option("--suite", "-s", help="A suite's name or .jsonl file; may repeat. [default: code, prose]"),
+]
 Rule = Annotated[str | None, typer.Option(help="Verification rule. [default: rejection]")]
 MaxNewTokens = Annotated[int | None, typer.Option(help="New tokens per prompt. [default: the prompt's own, else 128]")]
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy. [default: 0]")]

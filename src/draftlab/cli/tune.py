@@ -26,14 +26,8 @@ def tune(
         Path | None, typer.Option("--from", help="Take the plain texts, the target and the sampling of this run.")
     ] = None,
     target: options.Target = None,
-    drafter: Annotated[
-        list[str] | None,
-        typer.Option("--drafter", "-d", help="NAME[:ARGUMENT][,OPTION=VALUE...]; may repeat. [default: ngram]"),
-    ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option("--suite", "-s", help="A suite's name or .jsonl file; may repeat. [default: code, prose]"),
-    ] = None,
+    drafter: options.Drafters = None,
+    suite: options.Suites = None,
     max_gamma: Annotated[int, typer.Option("--max-gamma", help="The longest drafts to look at.")] = 16,
     rule: options.Rule = None,
     max_new_tokens: options.MaxNewTokens = None,
