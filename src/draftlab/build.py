@@ -215,7 +215,7 @@ def _examiner(bench: Workbench) -> Examiner:
         bench.say("loading the target in float32 once more, to look at texts that differ")
         try:
             asked = bench.experiment.model_copy(update={"dtype": "float32"})
-            return load_model(bench.experiment.target, asked, bench.say).model
+            return load_model(bench.experiment.target, asked, bench.say, capture=False).model
         except (DraftlabError, RuntimeError, MemoryError) as error:
             bench.say(f"done without: {error}")
             return None

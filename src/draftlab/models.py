@@ -28,6 +28,14 @@ class LoadOptions:
     """Run every pass with this many rows, so that a token's logits do not depend on its block (the exact mode)."""
     compress: Compression = "none"
     """Keep linear weights in 8 bits on a CPU: other logits, sooner. For drafters only; `auto` measures."""
+    capture: bool = True
+    """On a CUDA device: launch whole passes, and whole greedy drafts, as CUDA graphs."""
+    most_rows: int = 1
+    """The longest pass after the prompt that is expected; captured ahead of time."""
+    most_drafted: int = 0
+    """The longest draft that is expected of it as a drafter."""
+    draft_width: int | None = None
+    """How much of its logits a target of it has."""
     say: Callable[[str], None] = field(default=lambda _: None)
     """Told of work that takes long, such as a download."""
 

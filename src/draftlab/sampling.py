@@ -29,13 +29,20 @@ class Warper:
         self.width = width
         """Logits beyond this are cut off before the softmax: a drafter's padding that the target does not have."""
 
+    @property
+    def is_argmax(self) -> bool:
+        """Whether a row's likeliest token is all that matters, whatever the text before it."""
+        return self.sampling.temperature == 0.0 and self.sampling.repetition_penalty == 1.0
+
     def __call__(self, logits: Tensor, prefix: Sequence[int], tail: Sequence[int]) -> Distributions:
         """Warp `logits` [n, vocab]; row i follows `prefix + tail[:i]`."""
         scores = self.scores(logits, prefix, tail)
         if self.sampling.temperature == 0.0:
-            best, tokens = scores.max(dim=-1)  # a NaN is a maximum to torch, so one look at `best` finds it
-            self._check(best.isfinite(), len(prefix))
-            return PointMasses(tokens.tolist())
+            best, likeliest = scores.max(dim=-1)  # a NaN is a maximum to torch, so one look at `best` finds it
+            tokens = likeliest.where(best.isfinite(), -1).tolist()  # one read of the device
+            if -1 in tokens:
+                raise NonFiniteLogitsError(self.model, len(prefix) + tokens.index(-1))
+            return PointMasses(tokens)
         # Shifted first, so that a tiny temperature cannot overflow.
         scores = (scores - scores.amax(dim=-1, keepdim=True)) / self.sampling.temperature
         mass = _truncate(scores, self.sampling)

@@ -48,8 +48,9 @@ class Workbench:
             parse_drafter(drafter)
         RULES.load(experiment.rule)
         say(f"loading target {experiment.target}")
-        rows = most_drafted(*experiment.gammas) + 1 if experiment.exact else None
-        target = load_model(experiment.target, experiment, say, fixed_rows=rows)
+        most = most_drafted(*experiment.gammas)
+        fixed = most + 1 if experiment.exact else None
+        target = load_model(experiment.target, experiment, say, fixed_rows=fixed, most_rows=most + 1)
         sampling = resolve_sampling(experiment, target.defaults)
         tokens = () if experiment.ignore_eos else target.defaults.get("eos_token_id", ())
         decode = partial(target.tokenizer.decode, raw=True)
@@ -90,7 +91,15 @@ class Workbench:
         name = reference if compress == "auto" else f"{reference},compress={compress}"  # auto: as is usual
         if name not in self.drafter_models:
             self.say(f"loading drafter {reference}")
-            self.drafter_models[name] = load_model(reference, self.experiment, self.say, compress=compress)
+            self.drafter_models[name] = load_model(
+                reference,
+                self.experiment,
+                self.say,
+                compress=compress,
+                most_rows=2,  # the pending token, and after a full acceptance the last drafted one
+                most_drafted=most_drafted(*self.experiment.gammas),
+                draft_width=self.target.model.vocab_size,
+            )
         return self.drafter_models[name]
 
     def _warp_for(self, model: str) -> Warper:
@@ -108,17 +117,10 @@ def load_options(experiment: Experiment, say: Report) -> LoadOptions:
     )
 
 
-def load_model(
-    reference: str,
-    experiment: Experiment,
-    say: Report,
-    fixed_rows: int | None = None,
-    compress: Compression = "none",
-) -> LoadedModel:
-    """Load a model by reference, through the engine that its source needs."""
+def load_model(reference: str, experiment: Experiment, say: Report, **special: Any) -> LoadedModel:
+    """Load a model by reference, through the engine that its source needs; `special` are other `LoadOptions`."""
     source = resolve(reference)
-    options = replace(load_options(experiment, say), fixed_rows=fixed_rows, compress=compress)
-    loaded: LoadedModel = ENGINES.load(source.engine)(source, options)
+    loaded: LoadedModel = ENGINES.load(source.engine)(source, replace(load_options(experiment, say), **special))
     return loaded
 
 

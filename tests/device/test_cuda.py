@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from draftlab.drafters.none import NoDrafter
+from draftlab.engines.captured import CapturedModel
 from draftlab.engines.fixed_shape import FixedShapeModel, require_exact
 from draftlab.engines.transformers import TransformersModel
 from draftlab.testing import check_engine
@@ -36,3 +37,30 @@ def test_exact_texts_are_plain_decodings_in_16_bit(name: str) -> None:
     for prompt in PROMPTS:
         plain = run(decoder(target, NoDrafter(), 0), prompt, 24)
         assert run(decoder(target, model_drafter(target, small), 4), prompt, 24).tokens == plain.tokens
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_captured_texts_are_those_of_ordinary_passes(name: str) -> None:
+    """In float32, so that no near tie decides; graphs of passes and of whole drafts must have been used."""
+    family = tiny_family(name)
+    network = copy.deepcopy(family.network).cuda()
+    small = copy.deepcopy(family.drafters["narrower"]).cuda()
+    said: list[str] = []
+    target, drafter = CapturedModel(network, name, 5, said.append), CapturedModel(small, "small", 2, said.append)
+    target.prepare(5)
+    drafter.prepare(2, 4, target.vocab_size)
+    assert (target.captures, drafter.captures, said) == (True, True, [])
+    ordinary = TransformersModel(network, name)
+    for prompt in PROMPTS:
+        plain = run(decoder(ordinary, NoDrafter(), 0), prompt, 24)
+        assert run(decoder(target, model_drafter(target, drafter), 4), prompt, 24).tokens == plain.tokens
+
+
+def test_captured_16_bit_logits_are_near_the_ordinary_ones() -> None:
+    network = copy.deepcopy(tiny_family("qwen2").network).bfloat16().cuda()
+    target = CapturedModel(network, "qwen2", 5)
+    target.prepare(5)
+    assert target.captures
+    ordinary = TransformersModel(network, "qwen2")
+    target.reset()
+    torch.testing.assert_close(target.forward(PROMPTS[5]), ordinary.forward(PROMPTS[5]), rtol=0.05, atol=0.2)

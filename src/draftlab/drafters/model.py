@@ -5,11 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from draftlab.distributions import join
+from draftlab.distributions import PointMasses, join
 from draftlab.drafters.agreement import require_agreement
 from draftlab.drafters.stopping_early import NEVER, StopEarly, probability_of
 from draftlab.errors import DraftlabError
-from draftlab.types import Compression, Draft, DrafterContext, LanguageModel, Rng, Round, Warp
+from draftlab.sampling import Warper
+from draftlab.types import (
+    Compression,
+    Draft,
+    DrafterContext,
+    DraftsGreedily,
+    LanguageModel,
+    Rng,
+    Round,
+    Warp,
+)
 
 
 class ModelDrafter:
@@ -44,10 +54,14 @@ class ModelDrafter:
             self.model.forward(prompt[:-1], num_rows=1)
 
     def propose(self, tokens: Sequence[int], limit: int, rng: Rng) -> Draft:
+        self._committed = len(tokens)
+        num = min(limit, self._room(tokens))
+        if num > 0 and self._in_one_go():
+            return self._propose_in_one_go(tokens, num)
         text = list(tokens)
         rows, scores = [], []
         product = 1.0
-        for i in range(min(limit, self._room(tokens))):
+        for i in range(num):
             # All that the cache lacks: the pending token, and after a full acceptance the last drafted one as well.
             logits = self.model.forward(text[self.model.length :], num_rows=1)
             row = self.warp(logits, text, ())[0]
@@ -59,8 +73,17 @@ class ModelDrafter:
                 product *= probability
                 if self.stop_early.ends(probability, product):
                     break
-        self._committed = len(tokens)
         return Draft(text[len(tokens) :], join(rows), scores) if rows else Draft(())
+
+    def _in_one_go(self) -> bool:
+        """Whether nothing is decided between one token and the next, and the model can do without the host."""
+        greedy = isinstance(self.warp, Warper) and self.warp.is_argmax
+        return greedy and not self.stop_early and isinstance(self.model, DraftsGreedily)
+
+    def _propose_in_one_go(self, tokens: Sequence[int], num: int) -> Draft:
+        assert isinstance(self.model, DraftsGreedily) and isinstance(self.warp, Warper)
+        drafted, logits = self.model.draft_greedily(tokens[self.model.length :], num, self.warp.width)
+        return Draft(drafted, PointMasses(drafted), logits)
 
     def observe(self, outcome: Round) -> None:
         # The cache never holds the last drafted token, nor anything after the first rejected one.

@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, StaticLayer
 
-from draftlab.engines.network import HuggingFaceNetwork
+from draftlab.engines.static_cache import StaticNetwork
 from draftlab.errors import ContractError, UnsupportedError
 
 _GRAIN = 256  # cache lengths are multiples of this, so that one allocation serves many prompts
@@ -24,25 +23,18 @@ _DUMMY = 0
 _LONG = 1024  # tokens: a long text, for the check at load
 
 
-class FixedShapeModel(HuggingFaceNetwork):
+class FixedShapeModel(StaticNetwork):
     """A model whose passes all have `width` rows. The prompt is one pass of its own, the same for all arms."""
 
     def __init__(self, network: Any, name: str, width: int) -> None:
         super().__init__(network, name)
         self.width = width
-        self._capacity = 0
-        self._layers: list[StaticLayer] = []
-        self._cache = Cache(layers=[])
 
     def reset(self, capacity: int | None = None) -> None:
         needed = (capacity or self.context_length or 4096) + self.width
         rounded = -(-needed // _GRAIN) * _GRAIN
         if rounded != self._capacity:
-            self._capacity = rounded
-            # Full layers for sliding windows, too: the mask does the sliding, and any length can be rolled back to.
-            num_layers = self._network.config.get_text_config(decoder=True).num_hidden_layers
-            self._layers = [StaticLayer(max_cache_len=rounded) for _ in range(num_layers)]
-            self._cache = Cache(layers=[*self._layers])
+            self._allocate(rounded)
         self._length = 0
 
     @torch.inference_mode()
@@ -53,31 +45,16 @@ class FixedShapeModel(HuggingFaceNetwork):
         logits = torch.cat([self._pass(tokens[at : at + self.width], self.width) for at in starts])
         return logits if num_rows is None else logits[-num_rows:]
 
-    def rollback(self, length: int) -> None:
-        if not 0 <= length <= self._length:
-            raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
-        self._length = length  # the entries behind it are masked, and overwritten by the next pass
-
     def _pass(self, tokens: Sequence[int], num_rows: int, num_logits: int | None = None) -> Tensor:
         """Run `tokens` and dummies, `num_rows` rows in all; the logits of the tokens, or of the last `num_logits`."""
         start = self._length
         if start + num_rows > self._capacity:
             raise ContractError(f"{start + num_rows} rows do not fit into a cache of {self._capacity}")
         ids = [*tokens, *[_DUMMY] * (num_rows - len(tokens))]
-        last = (self.context_length or self._capacity) - 1  # a dummy may stand where the model has no position
-        places = [min(place, last) for place in range(start, start + num_rows)]
-        for layer in self._layers:
-            layer.cumulative_length.fill_(start)
-        out = self._network(
-            input_ids=torch.tensor([ids], device=self._device),
-            position_ids=torch.tensor([places], device=self._device),
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=num_logits or num_rows,
-        )
+        place, words = torch.tensor([start, *ids], device=self._device).split([1, len(ids)])
+        logits = self._run(place[0], words, num_logits or num_rows)
         self._length = start + len(tokens)
-        logits: Tensor = out.logits[0, : len(tokens)]
-        return logits
+        return logits[: len(tokens)]
 
 
 def require_exact(model: FixedShapeModel) -> None:

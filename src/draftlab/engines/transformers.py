@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from draftlab.engines.captured import CapturedModel
 from draftlab.engines.compression import arrange_linear_layers
 from draftlab.engines.fixed_shape import FixedShapeModel, require_exact
 from draftlab.engines.growing_cache import growing_cache
@@ -60,12 +61,13 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     network = checkpoint.load_network()
     description = checkpoint.describe(network)
     description |= arrange_linear_layers(network, tokenizer.encode, options, source.reference)
-    model: TransformersModel | FixedShapeModel
-    if options.fixed_rows is None:
-        model = TransformersModel(network, source.reference)
-    else:
+    model: TransformersModel | FixedShapeModel | CapturedModel
+    if options.fixed_rows is not None:
         model = FixedShapeModel(network, source.reference, options.fixed_rows)
         require_exact(model)
+    else:
+        model = _captured(network, options, source.reference) or TransformersModel(network, source.reference)
+    description["launches"] = "captured" if isinstance(model, CapturedModel) else "eager"
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -74,3 +76,17 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
         fingerprint=checkpoint.fingerprint,
         synchronize=model.synchronize,
     )
+
+
+def _captured(network: Any, options: LoadOptions, name: str) -> CapturedModel | None:
+    """The network with its passes captured as CUDA graphs, where there is one CUDA device for all of it."""
+    devices = {parameter.device for parameter in network.parameters()}
+    if not options.capture or {device.type for device in devices} != {"cuda"}:
+        return None
+    if len(devices) > 1:
+        options.say(f"{name}: without CUDA graphs: its weights are spread over {len(devices)} devices")
+        return None
+    options.say(f"{name}: capturing CUDA graphs")
+    model = CapturedModel(network, name, max(1, options.most_rows), options.say)
+    model.prepare(options.most_rows, options.most_drafted, options.draft_width)
+    return model if model.captures else None

@@ -1,0 +1,128 @@
+"""A network whose every pass, and whose whole greedy draft, is one launch.
+
+The passes run over a static cache, so that the same memory is used each time; which token stands where is read from
+tensors on the device. On a CPU the same code runs step by step, which is how it is tested where there is no GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from draftlab.engines.launches import Launches
+from draftlab.engines.static_cache import StaticNetwork
+from draftlab.errors import NonFiniteLogitsError
+
+_ROOM = 1024  # tokens, at first; doubled whenever a text needs more
+_NOT_FINITE = -1
+_TOLERANCE = 0.05  # of the largest logit: how far rounding may move one in 16 bit
+
+
+class CapturedModel(StaticNetwork):
+    """Passes of up to `widest` tokens are launched as a whole; longer ones, prompts, step by step."""
+
+    def __init__(self, network: Any, name: str, widest: int, say: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(network, name)
+        self.widest = widest
+        self._say = say
+        self._launches = Launches(self._device, say)
+        self._words = torch.empty(0, dtype=torch.long)  # where the pass starts, then its tokens: one copy a pass
+        self._make_room(_ROOM)
+
+    @property
+    def captures(self) -> bool:
+        """Whether launches are CUDA graphs."""
+        return self._launches.captures
+
+    def prepare(self, most_rows: int, most_drafted: int = 0, width: int | None = None) -> None:
+        """Capture ahead of time what a run will launch, and check it against passes that are not captured.
+
+        `most_rows` is the longest pass of a round, `most_drafted` the longest draft, `width` its `draft_greedily`'s.
+        """
+        for count in range(1, most_rows + 1):
+            self.reset()
+            self.forward([0] * count)
+            if most_drafted and count <= 2:  # the pending token, and after a full acceptance one more
+                self.reset()
+                self.forward([0] * count, 1)
+        for count, num in product((1, 2), range(1, most_drafted + 1)):
+            self.reset()
+            self.draft_greedily([0] * count, num, width)
+        self._check(most_rows)
+
+    @torch.inference_mode()
+    def _check(self, count: int) -> None:
+        """A graph that does not do what was captured is not used."""
+        if not self.captures:
+            return
+        tokens = [(37 * i + 11) % self.vocab_size for i in range(count)]
+        self.reset()
+        launched = self.forward(tokens).float()
+        self._launches.captures = False
+        self.reset()
+        gap = float((self.forward(tokens).float() - launched).abs().max())
+        self._launches.captures = gap <= _TOLERANCE * float(launched.abs().max())
+        if not self.captures:
+            self._say(f"{self.name}: without CUDA graphs: their logits are up to {gap:.3g} off")
+        self.reset()
+
+    def reset(self, capacity: int | None = None) -> None:
+        self._length = 0
+        self._make_room(capacity or 0)
+
+    @torch.inference_mode()
+    def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
+        count, keep = len(tokens), num_rows or len(tokens)
+        self._write(tokens, count)
+        self._length += count
+
+        def work() -> Tensor:
+            return self._run(self._words[0], self._words[1 : 1 + count], keep)
+
+        return work() if count > self.widest else self._launches.run((count, keep), work)
+
+    @torch.inference_mode()
+    def draft_greedily(self, tokens: Sequence[int], num: int, width: int | None) -> tuple[list[int], list[Tensor]]:
+        """Pass `tokens`, then the likeliest token, and so on: `num` tokens with their logits [vocab], in one launch.
+
+        Only the first `width` of a row count. The last token of the draft is not passed, so it is not cached.
+        """
+        count = len(tokens)
+        self._write(tokens, count + num - 1)
+        before = self._length
+        self._length += count + num - 1
+        rows = self._launches.run(("draft", count, num, width), lambda: self._chain(count, num, width))
+        drafted = [int(token) for token in rows[:, 0].tolist()]  # the one look of the host
+        if _NOT_FINITE in drafted:
+            raise NonFiniteLogitsError(self.name, before + count + drafted.index(_NOT_FINITE))
+        return drafted, list(rows[:, 1:].unbind())
+
+    def _chain(self, count: int, num: int, width: int | None) -> Tensor:
+        """[num, 1 + vocab] in float32, which holds any id exactly: each token, and the logits behind it."""
+        place, ids = self._words[0], self._words[1 : 1 + count]
+        rows = []
+        for _ in range(num):
+            logits = self._run(place, ids, 1)
+            place = place + len(ids)
+            best, ids = logits[:, :width].max(dim=-1)
+            named = torch.where(best.isfinite(), ids, _NOT_FINITE)
+            rows.append(torch.cat([named.float(), logits[0].float()]))
+        return torch.stack(rows)
+
+    def _write(self, tokens: Sequence[int], num_places: int) -> None:
+        self._make_room(self._length + num_places)
+        self._words[: 1 + len(tokens)].copy_(torch.tensor([self._length, *tokens]))
+
+    def _make_room(self, needed: int) -> None:
+        if needed <= self._capacity:
+            return
+        room = max(_ROOM, self._capacity)
+        while room < needed:
+            room *= 2
+        self._launches.forget()
+        self._enlarge(room)
+        self._words = torch.zeros(1 + room, dtype=torch.long, device=self._device)

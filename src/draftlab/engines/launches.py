@@ -1,0 +1,60 @@
+"""Work that a GPU starts as a whole: captured once as a CUDA graph, replayed ever after.
+
+A layer of a small network takes less time on a GPU than Python takes to start it. A graph is started in one go. What
+it reads and writes has to stand in the same memory each time, and nothing in it may ask the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import torch
+from torch import Tensor
+
+_TRIES = 2  # before the capture: libraries choose their kernels and take their memory at first use
+
+
+class Launches:
+    """Runs work by name: as a graph on a CUDA device, step by step elsewhere or where capturing failed."""
+
+    def __init__(self, device: torch.device, say: Callable[[str], None]) -> None:
+        self._device = device
+        self._say = say
+        self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        self._pool: tuple[int, int] | None = None
+        self.captures = device.type == "cuda"
+
+    def run(self, name: Hashable, work: Callable[[], Tensor]) -> Tensor:
+        """What `work` returns. It has to do the same each time, apart from the values in the tensors that it reads."""
+        if not self.captures:
+            return work()
+        if name not in self._graphs:
+            try:
+                self._graphs[name] = self._capture(work)
+            except RuntimeError as error:
+                self.captures = False
+                self.forget()
+                self._say(f"without CUDA graphs: {str(error).splitlines()[0]}")
+                return work()
+        graph, result = self._graphs[name]
+        graph.replay()
+        return result.clone()  # the next replay overwrites it
+
+    def forget(self) -> None:
+        """Drop every graph: the memory that they use is about to go."""
+        self._graphs.clear()
+        self._pool = None
+
+    def _capture(self, work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        aside = torch.cuda.Stream(self._device)
+        aside.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(aside):
+            for _ in range(_TRIES):
+                work()
+        torch.cuda.current_stream(self._device).wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        # One pool for all: they never run at once, and the results, which are held, are not shared.
+        with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool):
+            result = work()
+        self._pool = graph.pool()
+        return graph, result
