@@ -52,7 +52,7 @@ def main() -> None:
     settings = {"target": asked.target, "drafters": (asked.drafter,), "gammas": (asked.gamma,), "ignore_eos": True}
     bench = Workbench.open(make_experiment({**settings, "device": asked.device, "dtype": asked.dtype}), say=print)
     drafter = bench.drafter(asked.drafter)
-    arms = {"plain": bench.decoder(bench.drafter("none"), 0), "speculative": bench.decoder(drafter, asked.gamma)}
+    arms = {"plain": bench.decoder(bench.drafter("none"), 0), "drafted": bench.decoder(drafter, asked.gamma)}
     subjects = [Subject("target", bench.target, None)]
     subjects += [Subject("drafter", loaded, 1) for loaded in bench.drafter_models.values()]
     room = max(asked.max_new_tokens, asked.gamma + 1)

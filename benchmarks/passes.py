@@ -100,7 +100,7 @@ def pass_bytes(network: Any) -> int:
     """Of weights that a pass reads, as they are stored; of an embedding it reads a few rows, which do not count."""
     modules = [module for module in network.modules() if not isinstance(module, torch.nn.Embedding)]
     own = sum(p.numel() * p.element_size() for module in modules for p in module.parameters(recurse=False))
-    return own + sum(map(_packed_bytes, modules))
+    return int(own) + sum(map(_packed_bytes, modules))
 
 
 def stored_bytes(network: Any) -> int:
