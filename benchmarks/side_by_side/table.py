@@ -98,6 +98,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _show(folder: Folder, *, markdown: bool) -> None:
+    folder.conditions()  # refused where nothing was measured
     decodes = list(folder.decodes())
     for suite in dict.fromkeys(decode.suite for decode in decodes):
         figures = Figures.of(decodes, suite)
