@@ -1,0 +1,1 @@
+"""Measurements that are made by hand, never by tests; each says at its top what it answers."""

@@ -1,0 +1,1 @@
+"""draftlab beside other implementations, on the same weights and prompts."""
