@@ -91,6 +91,9 @@ class CapturedModel(StaticNetwork):
 
         Only the first `width` of a row count. The last token of the draft is not passed, so it is not cached.
         """
+        if len(tokens) > self.widest:  # the text ran ahead; a graph for every distance would have no end
+            self.forward(tokens[:-1], num_rows=1)
+            tokens = tokens[-1:]
         count = len(tokens)
         self._write(tokens, count + num - 1)
         before = self._length

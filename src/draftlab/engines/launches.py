@@ -22,6 +22,7 @@ class Launches:
         self._say = say
         self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         self._pool: tuple[int, int] | None = None
+        self._stream: torch.cuda.Stream | None = None
         self.captures = device.type == "cuda"
 
     def run(self, name: Hashable, work: Callable[[], Tensor]) -> Tensor:
@@ -34,7 +35,7 @@ class Launches:
             except RuntimeError as error:
                 self.captures = False
                 self.forget()
-                self._say(f"without CUDA graphs: {str(error).splitlines()[0]}")
+                self._say(f"without CUDA graphs: {str(_first_of(error)).splitlines()[0]}")
                 return work()
         graph, result = self._graphs[name]
         graph.replay()
@@ -46,15 +47,26 @@ class Launches:
         self._pool = None
 
     def _capture(self, work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        aside = torch.cuda.Stream(self._device)
-        aside.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(aside):
+        # One stream of this device for all: the class's default may be another device's, and libraries keep a workspace
+        # for every stream that they have met.
+        stream = self._stream = self._stream or torch.cuda.Stream(self._device)
+        current = torch.cuda.current_stream(self._device)
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
             for _ in range(_TRIES):
                 work()
-        torch.cuda.current_stream(self._device).wait_stream(aside)
+        current.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        # One pool for all: they never run at once, and the results, which are held, are not shared.
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool):
+        # One pool for all: they never run at once, and the results, which are held, are not shared. The outer context
+        # goes back to the current stream also when ending a broken capture raises, where `graph` itself does not.
+        with torch.cuda.stream(current), torch.cuda.graph(graph, pool=self._pool, stream=stream):
             result = work()
         self._pool = graph.pool()
         return graph, result
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """What went wrong first: ending a capture that has failed raises once more, and says less."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
