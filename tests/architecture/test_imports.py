@@ -54,6 +54,7 @@ def test_a_verbs_help_computes_nothing(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["report", GOLDEN], ["report", GOLDEN, "--json"], ["compare", GOLDEN, GOLDEN]]
+    + [["export", GOLDEN, "--to", "vllm"]]
     + [["ls", "runs", "--folder", str(ROOT / "tests" / "golden")]]
     + [["ls", what] for what in ("drafters", "rules", "engines", "suites", "models")],
     ids=lambda arguments: " ".join(arguments[:2]),
@@ -74,6 +75,8 @@ def test_reading_never_loads_the_side_that_computes(arguments: list[str]) -> Non
         ["report", "nowhere"],
         ["compare", GOLDEN],
         ["doctor", "--gamma", "0"],
+        ["export", GOLDEN, "--to", "nobody"],
+        ["export", GOLDEN, "--to", "vllm", "--arm", "nobody"],
     ],
     ids=" ".join,
 )

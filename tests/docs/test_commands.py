@@ -33,7 +33,7 @@ def needs_no_model(words: list[str]) -> bool:
     match words:
         case ["draftlab", "ls", *_]:
             return True
-        case ["draftlab", "report", run, *_]:
+        case ["draftlab", "report" | "export", run, *_]:
             return Path(run).is_dir()
         case ["draftlab", "compare", reference, run, *_]:
             return Path(reference).is_dir() and Path(run).is_dir()

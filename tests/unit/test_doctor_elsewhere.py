@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from draftlab.doctor.elsewhere import _TABLE, _VERSIONS, look_up
+from draftlab.doctor.elsewhere import _TABLE, look_up
+from draftlab.doctor.versions import VERSIONS
 from tests.unit.patients import SOUND, patient
 
 ENGINES = ("transformers", "vLLM", "SGLang", "llama.cpp")
@@ -29,7 +30,7 @@ def test_what_each_engine_does(case: str) -> None:
     assert tuple(line.engine for line in lines) == ENGINES
     assert tuple(line.outcome for line in lines) == expected
     for line in lines:
-        assert line.version == _VERSIONS[line.engine]
+        assert line.version == VERSIONS[line.engine]
         assert line.source and "{" not in line.what.replace('{"', "")
 
 

@@ -11,8 +11,10 @@ from draftlab.cli.audit import audit
 from draftlab.cli.bench import bench
 from draftlab.cli.compare import compare
 from draftlab.cli.doctor import doctor
+from draftlab.cli.export import export
 from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
+from draftlab.cli.pad_drafter import pad_drafter
 from draftlab.cli.report import report
 from draftlab.cli.tune import tune
 from draftlab.errors import DraftlabError
@@ -33,6 +35,8 @@ app.command()(doctor)
 app.command()(tune)
 app.command()(report)
 app.command()(compare)
+app.command()(export)
+app.command()(pad_drafter)
 app.command()(ls)
 
 

@@ -12,10 +12,9 @@ from functools import cached_property
 
 from draftlab.doctor.facts import Facts
 from draftlab.doctor.findings import Elsewhere, Outcome
+from draftlab.doctor.versions import VERSIONS, WIDEST_GAP
 from draftlab.drafters.agreement import compare_ids
 
-_VERSIONS = {"transformers": "5.23.0", "vLLM": "0.32.0", "SGLang": "0.5.23", "llama.cpp": "b11434"}
-_LLAMA_GAP = 128
 _LLAMA_START = 5
 
 
@@ -137,7 +136,7 @@ _TABLE = (
     _Line("llama.cpp", lambda p: p.has_state, "not known", "not looked up for a model with a recurrent state", "-"),
     _Line("llama.cpp", lambda p: p.looks_up, "works",
           "--spec-type ngram-simple; one fixed n-gram length, the latest match", "common/ngram-map.cpp"),
-    _Line("llama.cpp", lambda p: p.gap > _LLAMA_GAP, "refuses",
+    _Line("llama.cpp", lambda p: p.gap > WIDEST_GAP["llama.cpp"], "refuses",
           "the vocabularies may differ by 128 entries and differ by {gap}; the server logs an error and serves without "
           "speculation. A padded drafter works", "common/speculative.cpp SPEC_VOCAB_MAX_SIZE_DIFFERENCE"),
     _Line("llama.cpp", lambda p: p.llama_difference is not None, "refuses",
@@ -156,11 +155,11 @@ def look_up(target: Facts, drafter: Facts | None) -> tuple[Elsewhere, ...]:
     if target.checkpoint is None or (drafter is not None and drafter.checkpoint is None):
         return ()
     pair = Pair(target, drafter)
-    return tuple(_first(engine, pair) for engine in _VERSIONS)
+    return tuple(_first(engine, pair) for engine in dict.fromkeys(line.engine for line in _TABLE))
 
 
 def _first(engine: str, pair: Pair) -> Elsewhere:
     line = next(line for line in _TABLE if line.engine == engine and line.when(pair))
     source = line.source.replace("CG:", "generation/candidate_generator.py:").replace("GU:", "generation/utils.py:")
     what = line.what.replace("{gap}", str(pair.gap)).replace("{id}", str(pair.llama_difference))
-    return Elsewhere(engine=engine, version=_VERSIONS[engine], outcome=line.outcome, what=what, source=source)
+    return Elsewhere(engine=engine, version=VERSIONS[engine], outcome=line.outcome, what=what, source=source)

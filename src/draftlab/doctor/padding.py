@@ -56,10 +56,10 @@ def write_padded(target: Facts, drafter: Facts, folder: Path, options: LoadOptio
 
 def _require_use(target: Facts, drafter: Facts, folder: Path) -> Checkpoint:
     if drafter.checkpoint is None or target.checkpoint is None:
-        raise DraftlabError("a toy has no files to copy", "Leave out --write-padded.")
+        raise DraftlabError("a toy has no files to copy", "Only drafters from files can be padded.")
     if drafter.width == target.width:
         raise DraftlabError(
-            f"target and drafter both have {target.width} rows: nothing is to be padded", "Leave out --write-padded."
+            f"target and drafter both have {target.width} rows: nothing is to be padded", "Use the drafter as it is."
         )
     if drafter.num_tokens > target.width:
         raise DraftlabError(
@@ -67,7 +67,7 @@ def _require_use(target: Facts, drafter: Facts, folder: Path) -> Checkpoint:
             "A copy in the target's width would lose tokens.",
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DraftlabError(f"{folder} is there already and not empty", "Give --write-padded a new folder.")
+        raise DraftlabError(f"{folder} is there already and not empty", "Name a new folder.")
     return drafter.checkpoint
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from draftlab.doctor.behaviour import check_behaviour
 from draftlab.doctor.elsewhere import look_up
 from draftlab.doctor.facts import Facts, read_facts
-from draftlab.doctor.findings import Check, Diagnosis, Forecast, Timing
+from draftlab.doctor.findings import Check, Diagnosis, Forecast, Padded, Timing
 from draftlab.doctor.forecast import predict
 from draftlab.doctor.machine import check_machine
 from draftlab.doctor.padding import write_padded
@@ -81,6 +81,15 @@ def examine(experiment: Experiment, wishes: Wishes, say: Report = lambda _: None
         not_timed=not_timed,
         verdict=_verdict(checks, timing, forecast),
     )
+
+
+def pad(experiment: Experiment, drafter_name: str, folder: Path, say: Report = lambda _: None) -> Padded:
+    """Write a copy of the drafter in the width of the target of `experiment`, and nothing else."""
+    options = load_options(experiment, say)
+    target, drafter = (read_facts(resolve(name), options) for name in (experiment.target, drafter_name))
+    _require_sound((*check_vocabularies(target, drafter), *check_behaviour(target, drafter, 1)))
+    say(f"writing a copy of {drafter.reference} with {target.width} rows")
+    return write_padded(target, drafter, folder, options)
 
 
 def _require_known(reference: DrafterReference, text: str) -> DrafterReference:

@@ -68,6 +68,11 @@ def _elsewhere(lines: tuple[Elsewhere, ...]) -> Table:
     return table
 
 
+def print_padded(padded: Padded) -> None:
+    """Print what was written, where that was all that was asked for."""
+    open_console().print(Text(printable(_padded(padded))))
+
+
 def _padded(padded: Padded) -> str:
     change = "cut" if padded.width < padded.width_before else "padded"
     return (

