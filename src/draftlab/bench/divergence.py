@@ -6,13 +6,13 @@ Both decodes are replayed through the target, pass by pass in the shapes that th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
 
 from draftlab.metrics import first_difference
-from draftlab.records import Divergence, Trace
+from draftlab.records import Divergence, Trace, TraceKey
 from draftlab.types import LanguageModel
 
 _FILLER = 0  # stands for rejected tokens, which are not kept: a row does not see the rows behind it
@@ -38,6 +38,8 @@ class Examiner:
     eps: float
     """The step of the target's dtype at 1: what rounding can do is a few of these times the scores."""
     reference: Reference = lambda: None
+    _seen: dict[tuple[TraceKey, int], tuple[Tensor | None, Tensor | None]] = field(default_factory=dict)
+    """What the baseline scored at a token, and the reference: many arms leave a text at the same place."""
 
     def examine(self, prompt: Sequence[int], capacity: int, plain: Trace, drafted: Trace) -> Divergence | None:
         """What happened at the first difference of two decodes of `prompt`; None where there is none.
@@ -49,14 +51,14 @@ class Examiner:
 
     def _explain(self, at: int, prompt: Sequence[int], capacity: int, plain: Trace, drafted: Trace) -> Divergence:
         ours, theirs = (trace.tokens[at] if at < len(trace.tokens) else None for trace in (plain, drafted))
-        base = self._replay(prompt, capacity, plain, at)
+        base, exact = self._baseline(prompt, capacity, plain, at)
         arm = self._replay(prompt, capacity, drafted, at)
         margin = rounding = margin_float32 = None
         kind: Kind = "real"  # a text that just ended, too
         if base is not None and arm is not None and ours is not None and theirs is not None:
             margin = float(base[ours] - base[theirs])
             rounding = largest(base - arm)
-            margin_float32 = self._margin_in_float32([*prompt, *plain.tokens[:at]], ours, theirs)
+            margin_float32 = None if exact is None else float(exact[ours] - exact[theirs])
             chose_so = int(base.argmax()) == ours and int(arm.argmax()) == theirs
             # A fault may replay faithfully: a difference beyond what rounding can do is one, too.
             ceiling = MOST_STEPS * self.eps * max(largest(base), largest(arm))
@@ -73,13 +75,21 @@ class Examiner:
             kind=kind,
         )
 
-    def _margin_in_float32(self, text: Sequence[int], ours: int, theirs: int) -> float | None:
+    def _baseline(
+        self, prompt: Sequence[int], capacity: int, plain: Trace, at: int
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The scores of the baseline's new token `at`: as they were, and in float32 where they can be had."""
+        key = plain.key, at
+        if key not in self._seen:
+            self._seen[key] = self._replay(prompt, capacity, plain, at), self._in_float32([*prompt, *plain.tokens[:at]])
+        return self._seen[key]
+
+    def _in_float32(self, text: Sequence[int]) -> Tensor | None:
         exact = self.reference()
         if exact is None:
             return None
         exact.reset(len(text))
-        scores = self.score(exact.forward(text, num_rows=1), text)
-        return float(scores[ours] - scores[theirs])
+        return self.score(exact.forward(text, num_rows=1), text)
 
     def _replay(self, prompt: Sequence[int], capacity: int, trace: Trace, at: int) -> Tensor | None:
         """The scores for new token `at`, out of the same passes that decoded `trace`; None if it ended before."""
