@@ -43,6 +43,7 @@ class FixedShapeModel(HuggingFaceNetwork):
             num_layers = self._network.config.get_text_config(decoder=True).num_hidden_layers
             self._layers = [StaticLayer(max_cache_len=rounded) for _ in range(num_layers)]
             self._cache = Cache(layers=[*self._layers])
+        self._forget_features()
         self._length = 0
 
     @torch.inference_mode()
@@ -56,6 +57,8 @@ class FixedShapeModel(HuggingFaceNetwork):
     def rollback(self, length: int) -> None:
         if not 0 <= length <= self._length:
             raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
+        for tap in self._taps:
+            tap.shorten(length)
         self._length = length  # the entries behind it are masked, and overwritten by the next pass
 
     def _pass(self, tokens: Sequence[int], num_rows: int, num_logits: int | None = None) -> Tensor:
@@ -76,6 +79,8 @@ class FixedShapeModel(HuggingFaceNetwork):
             logits_to_keep=num_logits or num_rows,
         )
         self._length = start + len(tokens)
+        for tap in self._taps:
+            tap.passed(len(tokens))
         logits: Tensor = out.logits[0, : len(tokens)]
         return logits
 
