@@ -71,7 +71,7 @@ def build(
     warp_for = partial(Warper, sampling, width=model.vocab_size)
     arrange = partial(arrange_network, LoadOptions())
     context = DrafterContext(loaded, lambda *_: loaded, warp_for, lambda _: stored(config, tensors), arrange)
-    return EagleDrafter.build(context, argument="tiny", **options)
+    return EagleDrafter.build(context, argument="tiny", **{"compress": "none", **options})
 
 
 class Watched(EagleDrafter):

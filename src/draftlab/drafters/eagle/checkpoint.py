@@ -74,14 +74,14 @@ def read_checkpoint(stored: StoredTensors) -> EagleCheckpoint:
             f"'{stored.reference}' is an EAGLE-3 drafter of several layers, or reads no hidden states but the last",
             "Heads of one decoder layer that read several hidden states can be used.",
         )
-    vocab_size = _number(stored, config, "vocab_size")
+    vocab_size, width = (_number(stored, config, key) for key in ("vocab_size", "hidden_size"))
     layers = config.get("eagle_aux_hidden_state_layer_ids") or nested.get("eagle_aux_hidden_state_layer_ids")
     return EagleCheckpoint(
         name=stored.reference,
         layer=_layer_config(stored, config),
         tensors=tensors,
         draft_vocab_size=config.get("draft_vocab_size") or vocab_size,
-        target_hidden_size=config.get("target_hidden_size") or _number(stored, config, "hidden_size"),
+        target_hidden_size=config.get("target_hidden_size") or width,
         layers_read=tuple(layers) if layers else None,
         options={**config, **nested},
     )

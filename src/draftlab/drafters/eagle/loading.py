@@ -85,7 +85,7 @@ def _require_map(checkpoint: EagleCheckpoint, name: str, vocab_size: int) -> Non
     if offsets is not None and (tuple(offsets.shape) != (size,) or offsets.is_floating_point()):
         raise DraftlabError(f"the d2t of {name} should have {size} integers", "Is the download complete?")
     ids = checkpoint.target_ids()
-    if len(ids.unique()) < size or int(ids.min()) < 0 or int(ids.max()) >= vocab_size:
+    if len(set(ids.tolist())) < size or int(ids.min()) < 0 or int(ids.max()) >= vocab_size:
         raise DraftlabError(
             f"the d2t of {name} does not name {size} different tokens of the {vocab_size} of its target", _OTHER_TARGET
         )
