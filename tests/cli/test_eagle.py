@@ -53,9 +53,12 @@ def test_it_cannot_be_tuned_without_its_target(draftlab: Command, mine: str) -> 
     assert "drafts only while its own target decodes" in result.error
 
 
-def test_an_audit_passes_it(draftlab: Command) -> None:
+def test_an_audit_finds_nothing_against_it(draftlab: Command) -> None:
+    """A random head agrees too seldom for planted bugs to show, so there may be no verdict; nor is it an accusation."""
     size = ("--samples", "600", "--prompts", "1", "--controls", "residual_from_p")
     result = draftlab("audit", "--target", "toy", "--drafter", "eagle:./head", "--seed", "1", *size, "--json")
-    assert result.status == 0, result.err
-    assert result.document["verdict"] == "lossless"
-    assert result.document["greedy"]["identical"] == result.document["greedy"]["compared"]
+    document = result.document
+    assert not document["accusations"]
+    assert document["num_samples"] == 600
+    assert all(test["p_value"] > document["level"] for test in document["tests"])
+    assert document["greedy"]["identical"] == document["greedy"]["compared"] == 8

@@ -91,7 +91,7 @@ def context(sampling: Sampling, widths: Widths = Widths()) -> DrafterContext:
 
 
 @cache
-def toy_target(widths: Widths = Widths()) -> ToyModel:
+def toy_target(widths: Widths) -> ToyModel:
     """The one that decoders decode with, and whose hidden states a drafter may read."""
     return ToyModel(widths.target, scale=SCALE)
 
