@@ -25,7 +25,7 @@ from draftlab.sampling import Warper
 from draftlab.spec import Experiment, Gamma
 from draftlab.stats import MIN_PROMPTS
 from draftlab.suites import Prompt, Suite, load_suites
-from draftlab.types import Drafter, LanguageModel, LoadedModel
+from draftlab.types import Drafter, LanguageModel, LoadedModel, StoredTensors
 from draftlab.workbench import DEFAULT_NEW_TOKENS, Report, Workbench, load_model
 
 _CLOSING_PROMPTS = 8
@@ -71,7 +71,10 @@ def prepare_on(
         stop_tokens=sorted(bench.stopping.tokens),
         stop_strings=bench.stopping.strings,
         target=_describe(bench.target),
-        drafters={name: _describe(model) for name, model in bench.drafter_models.items()},
+        drafters={
+            **{name: _describe(model) for name, model in bench.drafter_models.items()},
+            **{name: _origin(stored) for name, stored in bench.drafter_tensors.items()},
+        },
         text_of=bench.target.tokenizer.decode,
         bytes_of=bench.target.tokenizer.bytes_of,
         clock=clock,
@@ -227,9 +230,9 @@ def _examiner(bench: Workbench) -> Examiner:
 
 
 def _describe(loaded: LoadedModel) -> dict[str, Any]:
-    return {
-        **loaded.description,
-        "vocab_size": loaded.model.vocab_size,
-        "context_length": loaded.model.context_length,
-        "files": dict(loaded.fingerprint()),
-    }
+    sizes = {"vocab_size": loaded.model.vocab_size, "context_length": loaded.model.context_length}
+    return {**_origin(loaded), **sizes}
+
+
+def _origin(loaded: LoadedModel | StoredTensors) -> dict[str, Any]:
+    return {**loaded.description, "files": dict(loaded.fingerprint())}

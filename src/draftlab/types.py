@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+    from torch.nn import Module
 
 StopReason = Literal["length", "stop_token", "stop_string", "context"]
 Purpose = Literal["draft", "accept", "target"]
@@ -208,6 +209,18 @@ class LoadedModel:
     """Waits until the device has finished; nothing on a CPU."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTensors:
+    """A checkpoint's files, read and not understood."""
+
+    reference: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    description: Mapping[str, Any]
+    """What the manifest says of it."""
+    fingerprint: Callable[[], Mapping[str, str]] = field(default=dict)
+
+
 Warp = Callable[["Tensor", Sequence[int], Sequence[int]], Distributions]
 """(logits [n, vocab], text before row 0, tokens after it) -> the n distributions that are really sampled from."""
 
@@ -222,6 +235,10 @@ class LoadModel(Protocol):
     def __call__(self, reference: str, compress: Compression = "none") -> LoadedModel: ...
 
 
+Arrange = Callable[["Module", Callable[[int], "Tensor"], Compression, str], str]
+"""(network, a pass of n rows over it, form asked for, name) -> the form that its linear layers now have."""
+
+
 @dataclass(frozen=True, slots=True)
 class DrafterContext:
     """What a drafter may ask for while it is built."""
@@ -231,6 +248,10 @@ class DrafterContext:
     """Loads a second model from a hub id, folder, GGUF file or catalogue name."""
     warp_for: Callable[[str], Warp]
     """The run's resolved sampling, for the logits of the named model."""
+    load_tensors: Callable[[str], StoredTensors]
+    """Reads the tensors of a hub id or folder, for a drafter with a network of its own."""
+    arrange: Arrange = lambda *_: "plain"
+    """Gives such a network the fastest form of its linear layers, once it is on its device."""
 
 
 class Drafter(Protocol):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
+from torch import Tensor
+from torch.nn import Module
 
 from draftlab.bench.clock import WallClock
 from draftlab.bench.costs import measure_costs
@@ -22,7 +24,15 @@ from draftlab.sampling import Warper
 from draftlab.spec import AUTO_GAMMA, Experiment, Sampling, most_drafted
 from draftlab.stopping import Stopping
 from draftlab.suites import Prompt
-from draftlab.types import Compression, Drafter, DrafterContext, DraftLength, LoadedModel, VerificationRule
+from draftlab.types import (
+    Compression,
+    Drafter,
+    DrafterContext,
+    DraftLength,
+    LoadedModel,
+    StoredTensors,
+    VerificationRule,
+)
 
 DEFAULT_NEW_TOKENS = 128
 Report = Callable[[str], None]
@@ -40,6 +50,8 @@ class Workbench:
     drafter_models: dict[str, LoadedModel]
     """Every model that a drafter has loaded, by reference and compression."""
     say: Report
+    drafter_tensors: dict[str, StoredTensors] = field(default_factory=dict)
+    """The same of networks that are a drafter's own; what they were read from, without the tensors."""
 
     @classmethod
     def open(cls, experiment: Experiment, say: Report = lambda _: None) -> Workbench:
@@ -59,7 +71,8 @@ class Workbench:
 
     def drafter(self, reference: str) -> Drafter:
         """The drafter written as `reference`."""
-        context = DrafterContext(self.target, self._load_drafter_model, self._warp_for)
+        loaders = (self._load_drafter_model, self._warp_for, self._load_drafter_tensors)
+        context = DrafterContext(self.target, *loaders, self._arrange)
         return build_drafter(parse_drafter(reference), context)
 
     @property
@@ -101,6 +114,26 @@ class Workbench:
                 draft_width=self.target.model.vocab_size,
             )
         return self.drafter_models[name]
+
+    def _load_drafter_tensors(self, reference: str) -> StoredTensors:
+        from draftlab.engines.tensors import load_tensors
+
+        self.say(f"loading drafter {reference}")
+        stored = load_tensors(resolve(reference), load_options(self.experiment, self.say))
+        self.drafter_tensors[reference] = replace(stored, tensors={})
+        return stored
+
+    def _arrange(self, network: Module, run: Callable[[int], Tensor], compress: Compression, name: str) -> str:
+        from draftlab.engines.compression import arrange_network
+
+        form = arrange_network(load_options(self.experiment, self.say), network, run, compress, name)
+        facts = self.drafter_tensors[name]
+        weight = next(network.parameters())
+        kind = {"dtype": str(weight.dtype).removeprefix("torch."), "device": str(weight.device)}
+        key = name if compress == "auto" else f"{name},compress={compress}"  # as for models
+        del self.drafter_tensors[name]
+        self.drafter_tensors[key] = replace(facts, description={**facts.description, **kind, "linear": form})
+        return form
 
     def _warp_for(self, model: str) -> Warper:
         return Warper(self.sampling, model, width=self.target.model.vocab_size)

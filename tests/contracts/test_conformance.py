@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -28,14 +29,22 @@ from draftlab.testing.planted import (
     TokenRuleAsBlock,
 )
 from draftlab.types import Draft, Drafter, DrafterContext, Rng, Round, VerificationRule
+from tests.models.eagle import eagle_config, eagle_tensors, save_eagle
 
 # What a drafter cannot be built without; a registered drafter that needs more must be named here.
 ARGUMENTS = {"model": "toy:0.5"}
 
 
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An EAGLE-3 head of two of the three tokens of the kit's target."""
+    config = eagle_config(3, ToyModel(3).hidden_size, 2)
+    return save_eagle(tmp_path_factory.mktemp("head"), config, eagle_tensors(config, gain=2.0))
+
+
 @pytest.mark.parametrize("name", DRAFTERS.names())
-def test_registered_drafters_conform(name: str) -> None:
-    reference = DrafterReference(name, ARGUMENTS.get(name), {})
+def test_registered_drafters_conform(name: str, head: Path) -> None:
+    reference = DrafterReference(name, str(head) if name == "eagle" else ARGUMENTS.get(name), {})
     check_drafter(lambda context: build_drafter(reference, context))
 
 

@@ -19,7 +19,7 @@ from draftlab.stopping import Stopping
 from draftlab.testing import enumerate_law
 from draftlab.types import Chance, Drafter, Purpose, Round, Row
 from tests.laws.conftest import SameLaw
-from tests.laws.toys import PROMPT, SAMPLINGS, SCALE, build, oracle
+from tests.laws.toys import PROMPT, SAMPLINGS, WIDTHS, build, oracle, toy_target
 
 SIZE = 20
 SAMPLED = [name for name, sampling in SAMPLINGS.items() if sampling.temperature]
@@ -93,7 +93,7 @@ def test_noise_that_is_used_again_in_later_rounds_biases_nothing(
     settings = SAMPLINGS[sampling]
     subject = build(drafter, settings)
     decoder = Decoder(
-        ToyModel(3, scale=SCALE),
+        toy_target(WIDTHS["equal"]),
         subject,
         CoupledRule(),
         Warper(settings, "toy"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from torch import Tensor
 
@@ -17,7 +18,18 @@ from draftlab.sampling import Warper
 from draftlab.spec import Sampling
 from draftlab.stopping import Stopping
 from draftlab.testing import enumerate_law, law_of_target
-from draftlab.types import Chance, Compression, Distributions, Drafter, DrafterContext, DraftLength, LoadedModel, Round
+from draftlab.types import (
+    Chance,
+    Compression,
+    Distributions,
+    Drafter,
+    DrafterContext,
+    DraftLength,
+    LoadedModel,
+    Round,
+    StoredTensors,
+)
+from tests.models.eagle import eagle_config, eagle_tensors, stored
 
 PROMPT = [0, 1, 0]  # repeats itself, so that prompt lookup drafts from the first round on
 STOP = frozenset({2})
@@ -69,8 +81,19 @@ def context(sampling: Sampling, widths: Widths = Widths()) -> DrafterContext:
     def load(reference: str, compress: Compression = "none") -> LoadedModel:
         return LoadedModel(ToyModel(widths.drafter, 0.5, SCALE), ToyTokenizer(), {}, {})
 
-    target = LoadedModel(ToyModel(widths.target, scale=SCALE), ToyTokenizer(), {}, {})
-    return DrafterContext(target, load, lambda name: RememberingWarper(sampling, name, width=widths.target))
+    def load_tensors(reference: str) -> StoredTensors:
+        config = eagle_config(widths.target, toy_target(widths).hidden_size, widths.target - 1)
+        return stored(config, eagle_tensors(config, gain=2.0))
+
+    target = LoadedModel(toy_target(widths), ToyTokenizer(), {}, {})
+    warp_for = partial(RememberingWarper, sampling, width=widths.target)
+    return DrafterContext(target, load, warp_for, load_tensors)
+
+
+@cache
+def toy_target(widths: Widths) -> ToyModel:
+    """The one that decoders decode with, and whose hidden states a drafter may read."""
+    return ToyModel(widths.target, scale=SCALE)
 
 
 # The model drafter with options that end drafts early, at thresholds that end some drafts of the toy and not others.
@@ -81,7 +104,7 @@ def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
     """The registered drafter `name`, or one of those that end drafts early."""
     if name in EARLY:
         return build_drafter(DrafterReference("model", "toy", EARLY[name]), context(sampling, widths))
-    argument = "toy" if name == "model" else None
+    argument = "toy" if name in ("model", "eagle") else None
     return build_drafter(DrafterReference(name, argument, {}), context(sampling, widths))
 
 
@@ -94,8 +117,8 @@ def decoder(
     stop: frozenset[int] = STOP,
     widths: Widths = Widths(),
 ) -> Decoder:
-    """A decoder on a fresh toy target."""
-    target = ToyModel(widths.target, scale=SCALE)
+    """A decoder on the toy target."""
+    target = toy_target(widths)
     length = Fixed(gamma) if isinstance(gamma, int) else gamma
     return Decoder(target, drafter, RULES.load(rule)(), RememberingWarper(sampling, "toy"), length, Stopping(stop))
 

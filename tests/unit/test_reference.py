@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -16,7 +17,7 @@ from draftlab.errors import DraftlabError, UnknownNameError
 from draftlab.registry import Entry, Registry
 from draftlab.sampling import Warper
 from draftlab.spec import Sampling
-from draftlab.types import Draft, Drafter, DrafterContext, LoadedModel, Rng, Round
+from draftlab.types import Draft, Drafter, DrafterContext, LoadedModel, Rng, Round, StoredTensors
 
 
 class Probe:
@@ -53,7 +54,9 @@ def _probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def build(text: str) -> Drafter:
     loaded = LoadedModel(ToyModel(97), ToyTokenizer(), {}, {})
-    context = DrafterContext(loaded, lambda name, compress="none": loaded, lambda name: Warper(Sampling(), name))
+    nothing = StoredTensors("", {}, {}, {})
+    warp_for = partial(Warper, Sampling())
+    context = DrafterContext(loaded, lambda name, compress="none": loaded, warp_for, lambda name: nothing)
     return build_drafter(parse_drafter(text), context)
 
 

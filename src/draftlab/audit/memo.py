@@ -7,7 +7,7 @@ passed before in the same order is answered from memory.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -44,8 +44,12 @@ class RowMemory:
         for tokens in passes:
             logits = self.model.forward(tokens, num_rows=1)
         self.model.reset()
-        self._held, self._settled = (), 0
+        self.forget_cache()
         return logits[-1]
+
+    def forget_cache(self) -> None:
+        """Somebody else has used the model: what it has cached is unknown. Remembered rows stay true."""
+        self._held, self._settled = (), 0
 
     def _compute(self, prefixes: Sequence[Text]) -> None:
         text = prefixes[-1]
@@ -63,7 +67,7 @@ class RowMemory:
         """Take back what the model holds beyond the `shared` tokens, on the way to a text of `wanted` tokens."""
         if shared < self._settled or not self._held:
             self.model.reset()
-            self._held, self._settled = (), 0
+            self.forget_cache()
         elif shared < len(self._held):
             start = self._settled if 0 < wanted - self._settled <= _NEAR else shared
             self.model.rollback(start)
@@ -115,12 +119,17 @@ class RememberedModel:
             raise ContractError(f"cannot roll back to {length} tokens: {self.length} are cached")
         self._text = self._text[:length]
 
+    def without_memory(self) -> CountedModel:
+        """The same model, passing every token, beside others that go on remembering."""
+        return CountedModel(self._memory.model, self._memory.forget_cache)
+
 
 class CountedModel:
     """A model as it is, with a count of the tokens that it passes."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, on_reset: Callable[[], None] = lambda: None) -> None:
         self._model = model
+        self._on_reset = on_reset
         self.name = model.name
         self.vocab_size = model.vocab_size
         self.context_length = model.context_length
@@ -131,6 +140,7 @@ class CountedModel:
         return self._model.length
 
     def reset(self, capacity: int | None = None) -> None:
+        self._on_reset()
         self._model.reset(capacity)
 
     def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:

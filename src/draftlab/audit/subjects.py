@@ -18,6 +18,7 @@ from draftlab.drafters.reference import parse_drafter
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError, UnknownNameError, UnsupportedError
 from draftlab.events import Committed
+from draftlab.features import ReadsFeatures
 from draftlab.models import resolve
 from draftlab.spec import Sampling, most_drafted
 from draftlab.testing.planted import PLANTED, PlantedBug
@@ -116,11 +117,15 @@ class OwnSubject:
         if isinstance(drafter, ModelDrafter):
             drafter.model = self._counted("drafter", drafter.model)
         decoder = bench.decoder(drafter, most_drafted(bench.experiment.gammas[0]))
-        decoder = replace(decoder, target=self._counted("target", decoder.target))
+        target = self._counted("target", decoder.target, passed=isinstance(drafter, ReadsFeatures))
+        decoder = replace(decoder, target=target)
         return decoder if self._bug is None else self._bug.plant(decoder)
 
-    def _counted(self, role: str, model: LanguageModel) -> CountedModel | RememberedModel:
+    def _counted(self, role: str, model: LanguageModel, passed: bool = False) -> CountedModel | RememberedModel:
+        """`model` in its wrapping; where every token has to be `passed`, none is answered from memory."""
         counted = self._wrap(model)
+        if passed and isinstance(counted, RememberedModel):
+            counted = counted.without_memory()
         self._models.append((role, counted))
         return counted
 

@@ -12,5 +12,9 @@ DRAFTERS = Registry(
         "model": Entry(
             "draftlab.drafters.model:ModelDrafter", "a smaller model with the target's tokenizer: model:NAME"
         ),
+        "eagle": Entry(
+            "draftlab.drafters.eagle.drafter:EagleDrafter",
+            "an EAGLE-3 head, which reads the target's hidden states: eagle:FOLDER_OR_ID",
+        ),
     },
 )

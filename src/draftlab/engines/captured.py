@@ -71,6 +71,7 @@ class CapturedModel(StaticNetwork):
         self.reset()
 
     def reset(self, capacity: int | None = None) -> None:
+        self._forget_features()
         self._length = 0
         self._make_room(capacity or 0)
 
@@ -83,7 +84,12 @@ class CapturedModel(StaticNetwork):
         def work() -> Tensor:
             return self._run(self._words[0], self._words[1 : 1 + count], keep)
 
-        return work() if count > self.widest else self._launches.run((count, keep), work)
+        if count <= self.widest and not self._taps:
+            return self._launches.run((count, keep), work)
+        logits = work()  # hooks that keep hidden states are Python, and a replay would not call them
+        for tap in self._taps:
+            tap.passed(count)
+        return logits
 
     @torch.inference_mode()
     def draft_greedily(self, tokens: Sequence[int], num: int, width: int | None) -> tuple[list[int], list[Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -17,6 +18,7 @@ from draftlab.engines.linear_layers import LINEAR, Site, find_linear_layers
 from draftlab.engines.packing import ROWS, PackedLinear, pack
 from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions
+from draftlab.types import Compression
 
 SAMPLE = (
     "The committee met again in the spring, and this time it had brought the old maps. Nobody could say why the river "
@@ -52,6 +54,39 @@ def arrange_linear_layers(
     if options.compress == "none":
         return {"linear": form}
     return _choose(network, _sample(network, encode), form, options, name)
+
+
+@torch.inference_mode()
+def arrange_network(
+    options: LoadOptions, network: Any, run: Callable[[int], Tensor], compress: Compression, name: str
+) -> str:
+    """The same for a network that is no causal language model; `run` is a pass of so many rows over it."""
+    if any(parameter.device.type != "cpu" for parameter in network.parameters()):
+        return str(_elsewhere(replace(options, compress=compress), name)["linear"])
+    form = "plain"
+    if compress == "int8":
+        require_int8(name)
+    else:
+        form = "plain" if pack(network, run=run) else "packed"
+    if compress == "none":
+        return form
+    sites = find_linear_layers(network, (*LINEAR, PackedLinear))
+    if compress == "auto" and (reason := _why_not(sites, name)):
+        options.say(f"drafter {name}: {form}, {reason}")
+        return form
+    layers = {form: [site.layer for site in sites], "int8": [Int8Linear(site.weight, site.bias) for site in sites]}
+
+    def use(which: str) -> None:
+        for site, layer in zip(sites, layers[which], strict=True):
+            site.put(layer)
+
+    fastest = "int8"
+    if compress == "auto":
+        times = _in_turn(tuple(layers), use, lambda: run(1))
+        fastest = "int8" if times["int8"] <= _WORTH_IT * times[form] else form
+        options.say(f"drafter {name}: {fastest} ({times[fastest] / 1e6:.1f} ms a token)")
+    use(fastest)
+    return fastest
 
 
 def _elsewhere(options: LoadOptions, name: str) -> dict[str, Any]:
@@ -125,14 +160,28 @@ def _times(network: Any, sample: Sequence[int], forms: Sequence[str], use: Calla
     network(input_ids=torch.tensor([list(sample)]), past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.crop(0)
     token = torch.tensor([[sample[-1]]])
+
+    def run() -> None:
+        network(input_ids=token, past_key_values=cache, use_cache=True, logits_to_keep=1)
+
+    return _in_turn(forms, use, run, lambda: cache.crop(-1))
+
+
+def _in_turn(
+    forms: Sequence[str],
+    use: Callable[[str], None],
+    run: Callable[[], object],
+    undo: Callable[[], object] = lambda: None,
+) -> dict[str, int]:
+    """The median time of `run` in each form."""
     taken: dict[str, list[int]] = {form: [] for form in forms}
     for _ in range(_WARM_UP + _TIMED):
         for form in forms:
             use(form)
             start = time.perf_counter_ns()
-            network(input_ids=token, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            run()
             taken[form].append(time.perf_counter_ns() - start)
-            cache.crop(-1)
+            undo()
     return {form: int(median(times[_WARM_UP:])) for form, times in taken.items()}
 
 

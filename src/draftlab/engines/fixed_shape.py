@@ -35,6 +35,7 @@ class FixedShapeModel(StaticNetwork):
         rounded = -(-needed // _GRAIN) * _GRAIN
         if rounded != self._capacity:
             self._allocate(rounded)
+        self._forget_features()
         self._length = 0
 
     @torch.inference_mode()
@@ -54,6 +55,8 @@ class FixedShapeModel(StaticNetwork):
         words = torch.tensor([start, *ids], device=self._device)
         logits = self._run(words[0], words[1:], num_logits or num_rows)
         self._length = start + len(tokens)
+        for tap in self._taps:
+            tap.passed(len(tokens))
         return logits[: len(tokens)]
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import GenerationConfig
 
+from draftlab.engines.hidden_states import NetworkTap, decoder_layers
 from draftlab.spec import Sampling
 
 
@@ -19,6 +21,7 @@ class HuggingFaceNetwork:
         self._network = network
         self._device = network.get_input_embeddings().weight.device
         self._length = 0
+        self._taps: list[NetworkTap] = []
         self._cuda_devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
 
     @property
@@ -33,6 +36,32 @@ class HuggingFaceNetwork:
     @property
     def length(self) -> int:
         return self._length
+
+    @property
+    def num_layers(self) -> int:
+        return len(decoder_layers(self._network))
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self._network.config.get_text_config(decoder=True).hidden_size)
+
+    def embedding(self) -> Tensor:
+        weight: Tensor = self._network.get_input_embeddings().weight.detach()
+        return weight
+
+    def head(self) -> Tensor:
+        weight: Tensor = self._network.get_output_embeddings().weight.detach()
+        return weight
+
+    def features(self, layers: Sequence[int]) -> NetworkTap:
+        """Keep hidden states until the next reset, so that no other drafter's decode pays for it."""
+        tap = NetworkTap(self._network, layers)
+        self._taps.append(tap)
+        return tap
+
+    def _forget_features(self) -> None:
+        while self._taps:
+            self._taps.pop().close()
 
     def generate(
         self, prompt: Sequence[int], *, max_new_tokens: int, sampling: Sampling, stop_tokens: Sequence[int], seed: int

@@ -12,7 +12,8 @@ the two together take twice the memory of that one matrix. All other weights are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,23 +49,25 @@ class PackedLinear(torch.nn.Module):
 
 
 @torch.inference_mode()
-def pack(network: Any, rows: Sequence[int] = ROWS) -> str | None:
+def pack(network: Any, rows: Sequence[int] = ROWS, run: Callable[[int], Tensor] | None = None) -> str | None:
     """Pack every linear layer of `network` in place; where that is not possible, undo it and say why.
 
-    `rows` are the numbers of rows that passes will have beside the prompt's.
+    `rows` are the numbers of rows that passes will have beside the prompt's. `run` is a pass of so many rows over a
+    network that is no causal language model.
     """
+    look = partial(probe, network, rows) if run is None else partial(_probe_each, run, rows)
     sites = find_linear_layers(network)
     if refusal := _refusal(sites):
         return refusal
     done = []
     try:
-        before = probe(network, rows)
+        before = look()
         for site in sites:
             packed = PackedLinear(site.weight, site.bias)
             site.put(packed)
             site.drop_weight()
             done.append((site, packed))
-        same = torch.equal(before, probe(network, rows))
+        same = torch.equal(before, look())
         reason = "packed, their logits would not be the same bit for bit"
     except (RuntimeError, AttributeError, TypeError, IndexError) as error:  # also: no room for so many positions
         same, reason = False, f"they cannot be packed: {str(error).splitlines()[0]}"
@@ -85,6 +88,10 @@ def probe(network: Any, rows: Sequence[int]) -> Tensor:
         logits.append(network(input_ids=torch.tensor(ids), past_key_values=cache, use_cache=True).logits[0])
         start += num_rows
     return torch.cat(logits)
+
+
+def _probe_each(run: Callable[[int], Tensor], rows: Sequence[int]) -> Tensor:
+    return torch.cat([run(num_rows) for num_rows in (_PROMPT, *rows)])
 
 
 def _refusal(sites: Sequence[Site]) -> str | None:

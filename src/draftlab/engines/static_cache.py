@@ -29,6 +29,8 @@ class StaticNetwork(HuggingFaceNetwork):
     def rollback(self, length: int) -> None:
         if not 0 <= length <= self._length:
             raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
+        for tap in self._taps:
+            tap.shorten(length)
         self._length = length  # the entries behind it are masked, and overwritten by the next pass
 
     def _allocate(self, capacity: int) -> None:

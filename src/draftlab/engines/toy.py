@@ -10,18 +10,22 @@ from numpy.random import Generator, Philox
 from torch import Tensor
 
 from draftlab.chance import derive_seed
+from draftlab.engines.hidden_states import FeatureBuffer
 from draftlab.errors import ContractError, DraftlabError, UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
 from draftlab.types import LoadedModel
 
+_NUM_LAYERS, _HIDDEN_SIZE = 8, 8
+_EMBEDDING, _HEAD, _STATES = 2, 3, 4  # tables of random numbers; 0 and 1 are those of the logits
 _ALPHABET = ["<end>", *string.printable[:95], "\n"]  # id 0 ends a text
 
 
 class ToyModel:
-    """Logits depend on the last two tokens only.
+    """Logits and hidden states depend on the last two tokens only.
 
     All toys share one table; `variation` adds that much of a second one, so toys of different variation are like a
-    target and its drafter. `vocab_size` may be padded: the logits that two widths share are equal.
+    target and its drafter. `vocab_size` may be padded: the logits that two widths share are equal. Hidden states are
+    noise of their own, so that drafters that read them can be tried.
     """
 
     def __init__(
@@ -35,6 +39,9 @@ class ToyModel:
         self.num_forwarded = 0  # tokens ever passed: wrong rollback costs passes and not law
         self._tokens: list[int] = []
         self._rows: dict[tuple[int, ...], Tensor] = {}
+        self.num_layers, self.hidden_size = _NUM_LAYERS, _HIDDEN_SIZE
+        self._states: dict[tuple[int, ...], Tensor] = {}
+        self._taps: list[FeatureBuffer] = []
 
     @property
     def length(self) -> int:
@@ -42,6 +49,7 @@ class ToyModel:
 
     def reset(self, capacity: int | None = None) -> None:
         self._tokens.clear()
+        self._taps.clear()
 
     def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
         self.num_forwarded += len(tokens)
@@ -49,6 +57,8 @@ class ToyModel:
         for token in tokens:
             self._tokens.append(token)
             rows.append(self._row(tuple(self._tokens[-2:])))
+            for tap in self._taps:
+                tap.add([self._state(layer, tuple(self._tokens[-2:])) for layer in tap.layers])
         if self.context_length is not None and self.length > self.context_length:
             raise ContractError(f"{self.length} tokens do not fit into a context of {self.context_length}")
         return torch.stack(rows[-num_rows:] if num_rows else rows)
@@ -57,15 +67,34 @@ class ToyModel:
         if length > self.length:
             raise ContractError(f"cannot roll back to {length} tokens: {self.length} are cached")
         del self._tokens[length:]
+        for tap in self._taps:
+            tap.shorten(length)
+
+    def embedding(self) -> Tensor:
+        return torch.stack([_noise(self.hidden_size, _EMBEDDING, token) for token in range(self.vocab_size)])
+
+    def head(self) -> Tensor:
+        return torch.stack([_noise(self.hidden_size, _HEAD, token) for token in range(self.vocab_size)])
+
+    def features(self, layers: Sequence[int]) -> FeatureBuffer:
+        self._taps.append(FeatureBuffer(layers, self.num_layers, self.hidden_size))
+        return self._taps[-1]
+
+    def _state(self, layer: int, tail: tuple[int, ...]) -> Tensor:
+        if (layer, *tail) not in self._states:
+            self._states[layer, *tail] = _noise(self.hidden_size, _STATES + layer, *tail)[None]
+        return self._states[layer, *tail]
 
     def _row(self, tail: tuple[int, ...]) -> Tensor:
         if tail not in self._rows:
-            base, other = (
-                Generator(Philox(key=[derive_seed(table, *tail), 0])).standard_normal(self.vocab_size)
-                for table in (0, 1)
-            )
-            self._rows[tail] = torch.from_numpy(self.scale * (base + self.variation * other))
+            base, other = (_noise(self.vocab_size, table, *tail) for table in (0, 1))
+            self._rows[tail] = self.scale * (base + self.variation * other)
         return self._rows[tail]
+
+
+def _noise(size: int, table: int, *keys: int) -> Tensor:
+    """`size` standard normal numbers of an entry of a table; the first are the same whatever `size`."""
+    return torch.from_numpy(Generator(Philox(key=[derive_seed(table, *keys), 0])).standard_normal(size))
 
 
 class ToyTokenizer:

@@ -29,6 +29,7 @@ class TransformersModel(HuggingFaceNetwork):
         self.reset()
 
     def reset(self, capacity: int | None = None) -> None:
+        self._forget_features()
         self._length = 0
         self._settled = 0  # a rollback goes no further back: sliding windows have dropped what lies before
         self._cache = growing_cache(self._network.config, capacity, self._cache)
@@ -40,6 +41,8 @@ class TransformersModel(HuggingFaceNetwork):
         keep = len(tokens) if num_rows is None else num_rows
         out = self._network(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
         self._length += len(tokens)
+        for tap in self._taps:
+            tap.passed(len(tokens))
         logits: Tensor = out.logits[0]
         return logits
 
@@ -48,6 +51,8 @@ class TransformersModel(HuggingFaceNetwork):
             raise ContractError(f"cannot roll back to {length} tokens: {self._length} are cached")
         if length < self._settled:
             raise ContractError(f"cannot roll back to {length} tokens: the first {self._settled} are settled")
+        for tap in self._taps:
+            tap.shorten(length)
         if self._length:
             # Also when nothing is removed: it lets sliding windows drop what they kept for a rollback.
             self._cache.crop(length - self._length)

@@ -11,6 +11,7 @@ from draftlab.decoding import Decoder
 from draftlab.distributions import Dense, PointMasses
 from draftlab.draft_length import Fixed
 from draftlab.engines.toy import ToyModel, ToyTokenizer
+from draftlab.models import LoadOptions, resolve
 from draftlab.rules.rejection import RejectionRule
 from draftlab.sampling import Warper
 from draftlab.spec import Sampling
@@ -28,6 +29,7 @@ from draftlab.types import (
     LanguageModel,
     LoadedModel,
     Round,
+    StoredTensors,
     VerificationRule,
 )
 
@@ -69,8 +71,9 @@ def check_drafter(build: Callable[[DrafterContext], Drafter]) -> None:
     """Drafts within the limit, says what it drew from, forgets what was taken back, and loses nothing."""
     # Not temperature 1: there a q that was reported before it was warped would be the right one.
     for sampling, gamma in product((Sampling(), Sampling(temperature=0.7)), (1, 2, 3)):
-        drafter = _Watched(build(_toy_context(sampling)))
-        decoder = _decoder(drafter, RejectionRule(), sampling, gamma)
+        context = _toy_context(sampling)
+        drafter = _Watched(build(context))
+        decoder = _decoder(context, drafter, RejectionRule(), sampling, gamma)
         # Two texts in turn: begin() has to make the second independent of the first.
         for prompt in ([1, 0, 1, 0], [0]):
             law = law_of_decoding(decoder, prompt, 3)
@@ -93,8 +96,9 @@ def check_rule(rule: VerificationRule) -> None:
             f"the rule says lossless, and is {distance:.3g} off for q={q_rows}"
         )
     for sampling, gamma in product((Sampling(), Sampling(temperature=0.8, top_p=0.9)), (0, 1, 2, 3)):
-        drafter = build_toy_drafter(_toy_context(sampling))
-        law = law_of_decoding(_decoder(drafter, rule, sampling, gamma), [0, 1], 3)
+        context = _toy_context(sampling)
+        drafter = build_toy_drafter(context)
+        law = law_of_decoding(_decoder(context, drafter, rule, sampling, gamma), [0, 1], 3)
         distance = total_variation(law, _oracle([0, 1], sampling, 3))
         assert not rule.lossless or distance < TOLERANCE, (
             f"whole texts are {distance:.3g} off at gamma {gamma}, {sampling}"
@@ -132,10 +136,11 @@ class _Watched:
         self._inner.observe(outcome)
 
 
-def _decoder(drafter: Drafter, rule: VerificationRule, sampling: Sampling, gamma: int) -> Decoder:
-    return Decoder(
-        ToyModel(_VOCAB, scale=_SCALE), drafter, rule, Warper(sampling, "toy"), Fixed(gamma), Stopping(_STOP)
-    )
+def _decoder(
+    context: DrafterContext, drafter: Drafter, rule: VerificationRule, sampling: Sampling, gamma: int
+) -> Decoder:
+    target = context.target.model  # the same, for drafters that read its hidden states
+    return Decoder(target, drafter, rule, Warper(sampling, "toy"), Fixed(gamma), Stopping(_STOP))
 
 
 def _toy_context(sampling: Sampling) -> DrafterContext:
@@ -143,7 +148,12 @@ def _toy_context(sampling: Sampling) -> DrafterContext:
         variation = float(reference.partition(":")[2] or 0.5)
         return LoadedModel(ToyModel(_VOCAB, variation, scale=_SCALE), ToyTokenizer(), {}, {"source": reference})
 
-    return DrafterContext(toy("toy:0"), toy, lambda name: Warper(sampling, name, width=_VOCAB))
+    def tensors(reference: str) -> StoredTensors:
+        from draftlab.engines.tensors import load_tensors
+
+        return load_tensors(resolve(reference), LoadOptions())
+
+    return DrafterContext(toy("toy:0"), toy, lambda name: Warper(sampling, name, width=_VOCAB), tensors)
 
 
 def _oracle(prompt: Sequence[int], sampling: Sampling, max_new_tokens: int) -> dict[tuple[int, ...], float]:
