@@ -51,8 +51,8 @@ class FixedShapeModel(StaticNetwork):
         if start + num_rows > self._capacity:
             raise ContractError(f"{start + num_rows} rows do not fit into a cache of {self._capacity}")
         ids = [*tokens, *[_DUMMY] * (num_rows - len(tokens))]
-        place, words = torch.tensor([start, *ids], device=self._device).split([1, len(ids)])
-        logits = self._run(place[0], words, num_logits or num_rows)
+        words = torch.tensor([start, *ids], device=self._device)
+        logits = self._run(words[0], words[1:], num_logits or num_rows)
         self._length = start + len(tokens)
         return logits[: len(tokens)]
 

@@ -45,7 +45,9 @@ class StaticNetwork(HuggingFaceNetwork):
         self._allocate(capacity)
         for new, layer in zip(self._layers, old, strict=False):
             if layer.is_initialized:
+                assert layer.keys is not None and layer.values is not None
                 new.lazy_initialization(layer.keys, layer.values)
+                assert new.keys is not None and new.values is not None
                 new.keys[:, :, : self._length] = layer.keys[:, :, : self._length]
                 new.values[:, :, : self._length] = layer.values[:, :, : self._length]
 
