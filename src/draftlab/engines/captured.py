@@ -118,7 +118,7 @@ class CapturedModel(StaticNetwork):
             logits = self._run(place, ids, 1)
             place = place + len(ids)
             best, ids = logits[:, :width].max(dim=-1)
-            named = torch.where(best.isfinite(), ids, _NOT_FINITE)
+            named = ids.masked_fill(~best.isfinite(), _NOT_FINITE)
             rows.append(torch.cat([named.float(), logits[0].float()]))
         return torch.stack(rows)
 

@@ -7,6 +7,7 @@ it reads and writes has to stand in the same memory each time, and nothing in it
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ class Launches:
         self._device = device
         self._say = say
         self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
-        self._pool: tuple[int, int] | None = None
+        self._pool: Any = None  # torch's own type of a handle exists for type checkers only
         self._stream: torch.cuda.Stream | None = None
         self.captures = device.type == "cuda"
 
@@ -49,7 +50,7 @@ class Launches:
     def _capture(self, work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
         # One stream of this device for all: the class's default may be another device's, and libraries keep a workspace
         # for every stream that they have met.
-        stream = self._stream = self._stream or torch.cuda.Stream(self._device)
+        stream = self._stream = self._stream or torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         current = torch.cuda.current_stream(self._device)
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
