@@ -1,4 +1,4 @@
-"""Hidden states of a target, for drafters that read them: what an engine offers beyond `types.LanguageModel` if it can.
+"""What an engine may offer a drafter beyond `types.LanguageModel`: a target's hidden states, and drafting in one go.
 
 Asked for by type. The decoding loop knows nothing of it: a drafter asks the engine when a text begins.
 """
@@ -56,3 +56,15 @@ class ReadsFeatures(Protocol):
     """A drafter that reads them while `source` decodes, so that every token has to pass through that model itself."""
 
     source: ShowsFeatures
+
+
+@runtime_checkable
+class DraftsGreedily(Protocol):
+    """A model that follows its own likeliest tokens without asking the host in between."""
+
+    def draft_greedily(self, tokens: Sequence[int], num: int, width: int | None) -> tuple[list[int], list[Tensor]]:
+        """Pass `tokens`, then `num` times the likeliest of a row's first `width`; these, and their logits [vocab].
+
+        The last of them is not passed.
+        """
+        ...

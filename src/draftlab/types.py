@@ -156,18 +156,6 @@ class LanguageModel(Protocol):
         ...
 
 
-@runtime_checkable
-class DraftsGreedily(Protocol):
-    """A model that follows its own likeliest tokens without asking the host in between."""
-
-    def draft_greedily(self, tokens: Sequence[int], num: int, width: int | None) -> tuple[list[int], list[Tensor]]:
-        """Pass `tokens`, then `num` times the likeliest of a row's first `width`; these, and their logits [vocab].
-
-        The last of them is not passed.
-        """
-        ...
-
-
 class Tokenizer(Protocol):
     """Text to token ids and back."""
 

@@ -9,12 +9,12 @@ from draftlab.distributions import PointMasses, join
 from draftlab.drafters.agreement import require_agreement
 from draftlab.drafters.stopping_early import NEVER, StopEarly, probability_of
 from draftlab.errors import DraftlabError
+from draftlab.features import DraftsGreedily
 from draftlab.sampling import Warper
 from draftlab.types import (
     Compression,
     Draft,
     DrafterContext,
-    DraftsGreedily,
     LanguageModel,
     Rng,
     Round,
