@@ -59,9 +59,12 @@ def prepare_on(
     clock = WallClock(bench.target.synchronize)
     prompts = prepare_prompts(bench, suites)
     ids = [prompt.record.id for prompt in prompts]
+    prepared = _prepare_arms(bench, arms, clock, len(prompts), costs or {})
+    for loaded in (bench.target, *bench.drafter_models.values()):
+        loaded.model.reset(max(prompt.capacity for prompt in prompts))  # whatever that takes, it is not timed
     return PreparedBench(
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
-        arms=_prepare_arms(bench, arms, clock, len(prompts), costs or {}),
+        arms=prepared,
         prompts=prompts,
         suites={suite.name: suite.fingerprint for suite in suites},
         repetitions=experiment.repetitions,

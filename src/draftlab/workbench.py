@@ -52,6 +52,7 @@ class Workbench:
     say: Report
     drafter_tensors: dict[str, StoredTensors] = field(default_factory=dict)
     """The same of networks that are a drafter's own; what they were read from, without the tensors."""
+    _read: dict[str, StoredTensors] = field(default_factory=dict)
 
     @classmethod
     def open(cls, experiment: Experiment, say: Report = lambda _: None) -> Workbench:
@@ -120,18 +121,17 @@ class Workbench:
 
         self.say(f"loading drafter {reference}")
         stored = load_tensors(resolve(reference), load_options(self.experiment, self.say))
-        self.drafter_tensors[reference] = replace(stored, tensors={})
+        self._read[reference] = replace(stored, tensors={})
         return stored
 
     def _arrange(self, network: Module, run: Callable[[int], Tensor], compress: Compression, name: str) -> str:
         from draftlab.engines.compression import arrange_network
 
         form = arrange_network(load_options(self.experiment, self.say), network, run, compress, name)
-        facts = self.drafter_tensors[name]
+        facts = self._read[name]
         weight = next(network.parameters())
         kind = {"dtype": str(weight.dtype).removeprefix("torch."), "device": str(weight.device)}
         key = name if compress == "auto" else f"{name},compress={compress}"  # as for models
-        del self.drafter_tensors[name]
         self.drafter_tensors[key] = replace(facts, description={**facts.description, **kind, "linear": form})
         return form
 

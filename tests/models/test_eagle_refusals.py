@@ -90,6 +90,12 @@ CASES: list[tuple[str, Callable[[Config, Tensors], object], str]] = [
     ("two layers", saying(eagle_aux_hidden_state_layer_ids=[2, 4]), "fuses 3 hidden states"),
     ("embedding", holding(**{"embed_tokens.weight": torch.ones(6, 4)}), r"embedding .* shape \(6, 8\)"),
     ("no width", saying(hidden_size="wide"), "says hidden_size = 'wide'"),
+    ("draft vocabulary", saying(draft_vocab_size="3"), "says draft_vocab_size = '3'"),
+    ("target's width", saying(target_hidden_size="wide"), "says target_hidden_size = 'wide'"),
+    ("one layer", saying(eagle_aux_hidden_state_layer_ids=2), "says eagle_aux_hidden_state_layer_ids = 2"),
+    ("named layers", saying(eagle_aux_hidden_state_layer_ids=["2"]), r"layer_ids = \['2'\]"),
+    ("no table", saying(eagle_config="yes"), "says eagle_config = 'yes'"),
+    ("scale", saying(logit_scale="x"), "says logit_scale = 'x'"),
     ("heads", saying(num_attention_heads=0), "config"),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from draftlab.engines.captured import CapturedModel
 from draftlab.engines.fixed_shape import FixedShapeModel
 from draftlab.engines.toy import ToyModel
 from draftlab.engines.transformers import TransformersModel
@@ -16,9 +17,10 @@ from draftlab.features import ShowsFeatures
 from tests.models.tiny import Family, tiny_family
 
 TEXT = [5, 40, 2, 2, 17, 33, 8, 21, 0, 46, 11, 5, 40]
-Engine = TransformersModel | FixedShapeModel
+Engine = TransformersModel | FixedShapeModel | CapturedModel
 ENGINES: dict[str, Callable[[Family], Engine]] = {
     "growing": lambda family: TransformersModel(family.network, family.name),
+    "captured": lambda family: CapturedModel(family.network, family.name, 4),
     "fixed": lambda family: FixedShapeModel(family.network, family.name, 4),
 }
 

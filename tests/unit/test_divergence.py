@@ -138,3 +138,27 @@ def test_a_margin_that_float32_does_not_know_is_real() -> None:
     found = look(target, plain, drafted, other)
     assert found is not None
     assert (abs(found.margin_float32 or 0.0) > 0.4, found.kind) == (True, "real")
+
+
+class Counting(Rounding):
+    """Counts the texts that are replayed through it."""
+
+    num_texts = 0
+
+    def reset(self, capacity: int | None = None) -> None:
+        super().reset(capacity)
+        self.num_texts += 1
+
+
+def test_arms_that_leave_a_text_at_one_place_are_examined_against_one_replay() -> None:
+    target, exact = Counting(0.1), Counting(0.0)
+    plain, drafted = decode(target, NoDrafter(), "none"), decode(target, drafter(), "model")
+    examiner = Examiner(target, scores, EPS, lambda: exact)
+    target.num_texts = exact.num_texts = 0
+    first = examiner.examine(PROMPT, 64, plain, drafted)
+    again = examiner.examine(PROMPT, 64, plain, drafted.model_copy(update={"arm": "another"}))
+    assert first is not None
+    assert again == first.model_copy(update={"arm": "another"})
+    assert (target.num_texts, exact.num_texts) == (3, 1)  # the baseline's and each arm's; the reference's
+    examiner.examine(PROMPT, 64, plain.model_copy(update={"prompt_id": "other"}), drafted)
+    assert exact.num_texts == 2

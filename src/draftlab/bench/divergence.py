@@ -81,7 +81,11 @@ class Examiner:
         """The scores of the baseline's new token `at`: as they were, and in float32 where they can be had."""
         key = plain.key, at
         if key not in self._seen:
-            self._seen[key] = self._replay(prompt, capacity, plain, at), self._in_float32([*prompt, *plain.tokens[:at]])
+            if any(seen != plain.key for seen, _ in self._seen):
+                self._seen.clear()  # texts come one after another, and each row is as long as the vocabulary
+            base = self._replay(prompt, capacity, plain, at)
+            text = [*prompt, *plain.tokens[:at]]
+            self._seen[key] = base, None if base is None else self._in_float32(text)
         return self._seen[key]
 
     def _in_float32(self, text: Sequence[int]) -> Tensor | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from draftlab.engines.launches import Launches
 from draftlab.engines.static_cache import StaticNetwork
-from draftlab.errors import NonFiniteLogitsError
+from draftlab.errors import ContractError, NonFiniteLogitsError
 
 _ROOM = 1024  # tokens, at first; doubled whenever a text needs more
 _NOT_FINITE = -1
@@ -30,6 +30,8 @@ class CapturedModel(StaticNetwork):
         self.widest = widest
         self._say = say
         self._launches = Launches(self._device, say)
+        self._said_why = False
+        self._expected: tuple[int, int, int | None] | None = None
         self._words = torch.empty(0, dtype=torch.long)  # where the pass starts, then its tokens: one copy a pass
         self._make_room(_ROOM)
 
@@ -43,6 +45,7 @@ class CapturedModel(StaticNetwork):
 
         `most_rows` is the longest pass of a round, `most_drafted` the longest draft, `width` its `draft_greedily`'s.
         """
+        self._expected = most_rows, most_drafted, width
         for count in range(1, most_rows + 1):
             self.reset()
             self.forward([0] * count)
@@ -52,28 +55,39 @@ class CapturedModel(StaticNetwork):
         for count, num in product((1, 2), range(1, most_drafted + 1)):
             self.reset()
             self.draft_greedily([0] * count, num, width)
-        self._check(most_rows)
+        self._check(most_rows, most_drafted, width)
 
     @torch.inference_mode()
-    def _check(self, count: int) -> None:
-        """A graph that does not do what was captured is not used."""
+    def _check(self, count: int, num: int, width: int | None) -> None:
+        """A graph that does not do, at another place of a text, what was captured is not used."""
         if not self.captures:
             return
-        tokens = [(37 * i + 11) % self.vocab_size for i in range(count)]
-        self.reset()
-        launched = self.forward(tokens).float()
-        self._launches.captures = False
-        self.reset()
-        gap = float((self.forward(tokens).float() - launched).abs().max())
-        self._launches.captures = gap <= _TOLERANCE * float(launched.abs().max())
+        found = []
+        for captures in (True, False):
+            self._launches.captures = captures
+            self.reset()
+            self.forward(self._sample(self.widest + 1), num_rows=1)
+            rows = [self.forward(self._sample(count)).float()]
+            if num:
+                rows.append(torch.stack(self.draft_greedily(self._sample(1), num, width)[1]))
+            found.append(torch.cat(rows))
+        launched, stepped = found
+        gap = float((launched - stepped).abs().max())
+        self._launches.captures = gap <= _TOLERANCE * float(stepped.abs().max())
         if not self.captures:
             self._say(f"{self.name}: without CUDA graphs: their logits are up to {gap:.3g} off")
         self.reset()
 
+    def _sample(self, count: int) -> list[int]:
+        return [(37 * i + 11) % self.vocab_size for i in range(count)]
+
     def reset(self, capacity: int | None = None) -> None:
         self._forget_features()
         self._length = 0
-        self._make_room(capacity or 0)
+        if capacity and capacity > self._capacity:
+            self._make_room(capacity)
+            if self._expected is not None and self.captures:  # now, and not when a round needs it
+                self.prepare(*self._expected)
 
     @torch.inference_mode()
     def forward(self, tokens: Sequence[int], num_rows: int | None = None) -> Tensor:
@@ -86,6 +100,9 @@ class CapturedModel(StaticNetwork):
 
         if count <= self.widest and not self._taps:
             return self._launches.run((count, keep), work)
+        if self._taps and self.captures and not self._said_why:
+            self._said_why = True
+            self._say(f"{self.name}: without CUDA graphs while hidden states are read, so its passes take longer then")
         logits = work()  # hooks that keep hidden states are Python, and a replay would not call them
         for tap in self._taps:
             tap.passed(count)
@@ -97,6 +114,8 @@ class CapturedModel(StaticNetwork):
 
         Only the first `width` of a row count. The last token of the draft is not passed, so it is not cached.
         """
+        if self._taps:
+            raise ContractError("hidden states cannot be kept while drafts are launched as a whole")
         if len(tokens) > self.widest:  # the text ran ahead; a graph for every distance would have no end
             self.forward(tokens[:-1], num_rows=1)
             tokens = tokens[-1:]
@@ -132,6 +151,8 @@ class CapturedModel(StaticNetwork):
         room = max(_ROOM, self._capacity)
         while room < needed:
             room *= 2
+        if self.context_length is not None:  # no text is longer, and every pass reads all of it
+            room = max(needed, min(room, self.context_length + self.widest))
         self._launches.forget()
         self._enlarge(room)
         self._words = torch.zeros(1 + room, dtype=torch.long, device=self._device)

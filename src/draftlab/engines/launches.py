@@ -33,10 +33,11 @@ class Launches:
         if name not in self._graphs:
             try:
                 self._graphs[name] = self._capture(work)
-            except RuntimeError as error:
+            except Exception as error:  # torch's own, and whatever a network does that cannot be captured
                 self.captures = False
                 self.forget()
-                self._say(f"without CUDA graphs: {str(_first_of(error)).splitlines()[0]}")
+                first = _first_of(error)
+                self._say(f"without CUDA graphs: {(str(first).splitlines() or [type(first).__name__])[0]}")
                 return work()
         graph, result = self._graphs[name]
         graph.replay()

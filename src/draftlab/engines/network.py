@@ -67,6 +67,7 @@ class HuggingFaceNetwork:
         self, prompt: Sequence[int], *, max_new_tokens: int, sampling: Sampling, stop_tokens: Sequence[int], seed: int
     ) -> list[int]:
         """The library's own `generate`, in the same decoding configuration; the loop's baseline is held against it."""
+        self._forget_features()
         config = GenerationConfig(
             max_new_tokens=max_new_tokens,
             do_sample=sampling.temperature > 0.0,

@@ -70,7 +70,7 @@ def pack(network: Any, rows: Sequence[int] = ROWS, run: Callable[[int], Tensor] 
         same = torch.equal(before, look())
         reason = "packed, their logits would not be the same bit for bit"
     except (RuntimeError, AttributeError, TypeError, IndexError) as error:  # also: no room for so many positions
-        same, reason = False, f"they cannot be packed: {str(error).splitlines()[0]}"
+        same, reason = False, f"they cannot be packed: {(str(error).splitlines() or [type(error).__name__])[0]}"
     if same:
         return None
     for site, packed in done:
@@ -109,5 +109,5 @@ def _refusal(sites: Sequence[Site]) -> str | None:
             if not torch.equal(packed(x), torch.nn.functional.linear(x, weight, bias)):
                 return f"packed, they would round otherwise in {str(weight.dtype).removeprefix('torch.')}"
     except (RuntimeError, AttributeError) as error:
-        return f"oneDNN does not pack them here: {str(error).splitlines()[0]}"
+        return f"oneDNN does not pack them here: {(str(error).splitlines() or [type(error).__name__])[0]}"
     return None

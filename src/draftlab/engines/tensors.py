@@ -64,8 +64,9 @@ def _unpickle(path: Path) -> dict[str, Tensor]:
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DraftlabError(
-            f"{path} holds more than tensors, or is damaged: {str(error).splitlines()[0][:200]}",
+            f"{path} holds more than tensors, or is damaged: {reason[:200]}",
             "Convert it to safetensors.",
         ) from error
     if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):

@@ -58,7 +58,7 @@ class EagleCheckpoint:
 
 def read_checkpoint(stored: StoredTensors) -> EagleCheckpoint:
     """Tell what `stored` holds; raise unless it is an EAGLE-3 head that can be run."""
-    config = _flat(stored.config)
+    config = _flat(stored)
     tensors = {_renamed(name): tensor for name, tensor in stored.tensors.items()}
     tensors = {name: tensor for name, tensor in tensors.items() if name not in _IGNORED}
     fc = tensors.get("fc.weight")
@@ -68,31 +68,51 @@ def read_checkpoint(stored: StoredTensors) -> EagleCheckpoint:
             f"{len(tensors)} tensors",
             _HINT,
         )
-    nested = config.get("eagle_config") or {}
+    nested = _table(stored, config, "eagle_config")
     if not nested.get("use_aux_hidden_state", True) or config.get("num_hidden_layers", 1) != 1:
         raise UnsupportedError(
             f"'{stored.reference}' is an EAGLE-3 drafter of several layers, or reads no hidden states but the last",
             "Heads of one decoder layer that read several hidden states can be used.",
         )
     vocab_size, width = (_number(stored, config, key) for key in ("vocab_size", "hidden_size"))
-    layers = config.get("eagle_aux_hidden_state_layer_ids") or nested.get("eagle_aux_hidden_state_layer_ids")
+    if not isinstance(config.get("logit_scale") or 1.0, int | float):
+        raise DraftlabError(
+            f"the config.json of '{stored.reference}' says logit_scale = {config['logit_scale']!r}", _HINT
+        )
+    sizes = {"draft_vocab_size": vocab_size, "target_hidden_size": width}
+    sizes = {key: _number(stored, config, key) if config.get(key) is not None else most for key, most in sizes.items()}
     return EagleCheckpoint(
         name=stored.reference,
         layer=_layer_config(stored, config),
         tensors=tensors,
-        draft_vocab_size=config.get("draft_vocab_size") or vocab_size,
-        target_hidden_size=config.get("target_hidden_size") or width,
-        layers_read=tuple(layers) if layers else None,
+        layers_read=_layers(stored, {**nested, **config}),
+        **sizes,
         options={**config, **nested},
     )
 
 
-def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(stored: StoredTensors) -> dict[str, Any]:
     """One level of keys; the speculators library normalises before the residual unless told otherwise."""
+    config = stored.config
     if config.get("speculators_model_type") != "eagle3":
         return dict(config)
     own = {key: value for key, value in config.items() if key != "transformer_layer_config" and value is not None}
-    return {"norm_before_residual": True, **config.get("transformer_layer_config", {}), **own}
+    return {"norm_before_residual": True, **_table(stored, config, "transformer_layer_config"), **own}
+
+
+def _table(stored: StoredTensors, config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = config.get(key) or {}
+    if not isinstance(value, dict):
+        raise DraftlabError(f"the config.json of '{stored.reference}' says {key} = {value!r}", _HINT)
+    return value
+
+
+def _layers(stored: StoredTensors, config: Mapping[str, Any]) -> tuple[int, ...] | None:
+    key = "eagle_aux_hidden_state_layer_ids"
+    value = config.get(key) or None
+    if value is not None and not (isinstance(value, list | tuple) and all(type(i) is int for i in value)):
+        raise DraftlabError(f"the config.json of '{stored.reference}' says {key} = {value!r}", _HINT)
+    return None if value is None else tuple(value)
 
 
 def _renamed(name: str) -> str:
