@@ -2,7 +2,7 @@
 
     python -m benchmarks.side_by_side --target FOLDER --drafter FOLDER --out runs/side
 
-Run from the root of a clone. All arms decode one prompt after another, in rotated order, and what is in --out is not
+Run from the root of a clone. All arms decode one prompt after another, in changing order, and what is in --out is not
 run again. Then read it: python -m benchmarks.side_by_side.table runs/side
 """
 

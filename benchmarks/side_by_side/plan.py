@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,16 +51,13 @@ def read_texts(networks: Networks, suites: Sequence[str], limit: int) -> list[Te
 def tasks(arms: Sequence[Arm], texts: Sequence[Text], repetitions: int, done: Collection[Key]) -> Iterator[Task]:
     """The decodes that are not `done`.
 
-    All arms of a prompt follow one another; their order rotates from prompt to prompt and turns round when each was
-    first, so that none always follows the same other one. Prompts of the suites alternate, so that neither has the
-    machine's better hour to itself.
+    All arms of a prompt follow one another, in an order that is drawn for each prompt, so that none always follows the
+    same other one. Prompts of the suites alternate, so that neither has the machine's better hour to itself.
     """
     order = _alternating(texts)
     for repetition in range(repetitions):
-        for index, text in enumerate(order):
-            cycle, turn = divmod(index + repetition, len(arms))
-            block = [*arms[turn:], *arms[:turn]]
-            for arm in reversed(block) if cycle % 2 else block:
+        for text in order:
+            for arm in random.Random(f"{repetition}/{text.id}").sample(list(arms), len(arms)):
                 task = Task(arm, text, repetition)
                 if task.key not in done:
                     yield task

@@ -74,9 +74,19 @@ def notes(folder: Folder, figures: Figures, num_all: int) -> Iterator[str]:
     )
     interval = ", with its 95 % interval" if len(figures.prompts) >= MIN_PROMPTS else ""
     yield f"times: median over prompts of paired ratios of wall time, prefill included{interval}"
-    yield "best settings, of either side, are those with the least total time over these same prompts"
+    families = dict.fromkeys(arm.family for arm in figures.arms)
+    tried = ", ".join(f"{family} {sum(arm.family == family for arm in figures.arms)}" for family in families)
+    yield f"best settings are those with the least total time over these same prompts, out of so many: {tried}"
+    if forms := sorted(_forms(folder)):
+        yield f"draftlab's own drafter: {', '.join(forms)}; that of all others: {found.dtype}"
     if left_out := num_all - len(figures.decodes):
         yield f"{left_out} decodes are left out: not every arm has decoded those prompts"
+
+
+def _forms(folder: Folder) -> set[str]:
+    """How draftlab kept the weights of its drafter."""
+    own = [session.loaded.get("fast", {}) for session in folder.sessions()]
+    return {str(facts["linear"]) for models in own for name, facts in models.items() if name.startswith("drafter")}
 
 
 def main(words: Sequence[str] | None = None) -> None:
