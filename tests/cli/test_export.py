@@ -54,6 +54,14 @@ def test_lengths_that_adapt_become_one(draftlab: Command, run: str) -> None:
     assert any("--gamma auto" in note for note in document["notes"])
 
 
+@pytest.mark.parametrize(("engine", "all_of_it"), [("vllm", False), ("sglang", True), ("llama.cpp", True)])
+def test_what_requests_have_to_set(draftlab: Command, run: str, engine: str, all_of_it: bool) -> None:
+    """vLLM is told to have neutral defaults."""
+    notes = draftlab("export", run, "--to", engine, "--arm", "model:toy:0.1 gamma=2", "--json").document["notes"]
+    (said,) = [note for note in notes if "the run's sampling: temperature" in note]
+    assert ("repetition_penalty 1" in said) == all_of_it
+
+
 def test_measured_acceptance(draftlab: Command, run: str) -> None:
     arm = ("--arm", "model:toy:0.1 gamma=2")
     rates = draftlab("report", run, "--json").document["arms"]

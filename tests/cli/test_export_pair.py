@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import transformers
 
+from draftlab.doctor.facts import Facts
 from tests.cli.conftest import Command
 from tests.models.saved import save
 from tests.models.tiny import tiny_family
@@ -46,6 +47,27 @@ def test_llama_cpp_takes_such_a_gap(draftlab: Command, run: str) -> None:
     document = exported(draftlab, run, "llama.cpp")
     assert document["before"] == []
     assert any("128 are allowed" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm", "transformers"])
+def test_a_drafter_that_no_copy_can_mend(
+    draftlab: Command, run: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Facts, "num_tokens", 61)  # more than the target has rows
+    document = exported(draftlab, run, engine)
+    assert document["before"] == []
+    said = " ".join(document["notes"])
+    assert "no padded copy can mend that" in said and "A padded drafter works" not in said
+    assert ("REFUSED" in said) == (engine in ("sglang", "trtllm"))
+
+
+def test_a_copy_is_loaded_as_the_run_loaded(draftlab: Command, run: str) -> None:
+    file = Path(run) / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["experiment"] |= {"trust_remote_code": True, "allow_pickle": True}
+    file.write_text(json.dumps(manifest))
+    document = exported(draftlab, run, "vllm")
+    assert document["before"] == ["draftlab pad-drafter t d ./d-60 --trust-remote-code --allow-pickle"]
 
 
 def test_the_script_decodes_with_the_copy_that_the_command_before_it_writes(

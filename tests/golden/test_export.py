@@ -16,7 +16,7 @@ from draftlab.export.plan import Assistant, Lookup, Model, Plan, Written
 from draftlab.spec import Sampling
 
 HERE = Path(__file__).parent / "export"
-TARGET, DRAFTER = Model("Qwen/Qwen2.5-7B-Instruct"), Model("./my drafts/qwen2.5-0.5b-152064")
+TARGET, DRAFTER = Model("Qwen/Qwen2.5-7B-Instruct", on_hub=True), Model("./my drafts/qwen2.5-0.5b-152064")
 GREEDY, WARM = Sampling(), Sampling(temperature=0.7, top_p=0.9)
 PLANS = {
     "plain": Plan(TARGET, None, 0, GREEDY),
@@ -82,6 +82,40 @@ def test_a_width_that_no_copy_can_mend() -> None:
     assert "draft_sample_method" not in speculation(plan)
     assert "drafts are greedy" in " ".join(EXPORTERS["vllm"].write(plan).notes)
     assert "assistant_tokenizer=tokenizer" in EXPORTERS["transformers"].write(plan).text
+    for engine in ("sglang", "trtllm"):
+        assert any(note.startswith("REFUSED: ") for note in EXPORTERS[engine].write(plan).notes)
+
+
+@pytest.mark.parametrize(
+    ("target", "drafter", "files"),
+    [
+        ("a/Model", "b/model", ["model.gguf", "model-draft.gguf"]),
+        ("a/Model", "./model.gguf", ["model-target.gguf", "./model.gguf"]),
+        ("m.gguf", "m", ["m.gguf", "m-draft.gguf"]),
+        ("a/model", "a/model", ["model.gguf", "model.gguf"]),
+    ],
+)
+def test_two_models_never_share_a_file(target: str, drafter: str, files: list[str]) -> None:
+    written = EXPORTERS["llama.cpp"].write(Plan(Model(target), Assistant(Model(drafter)), 3, GREEDY))
+    words = shlex.split(written.text.replace("\\\n", " "))
+    assert [words[words.index(flag) + 1] for flag in ("-m", "-md")] == files
+    made = [shlex.split(note)[4] for note in written.notes if note.startswith("$ ")]
+    assert made == [file for name, file in dict(zip((target, drafter), files, strict=True)).items() if name != file]
+
+
+def test_a_conversion_can_be_pasted() -> None:
+    plan = Plan(Model("-my model"), None, 0, GREEDY, dtype="float32")
+    (said,) = [note for note in EXPORTERS["llama.cpp"].write(plan).notes if note.startswith("$ ")]
+    outfile = ["--outfile", "./-my model.gguf", "--outtype", "f32"]
+    assert shlex.split(said)[1:] == ["convert_hf_to_gguf.py", "./-my model", *outfile]
+
+
+@pytest.mark.parametrize(
+    ("lookup", "gamma", "differs"), [(Lookup(3, 3), 5, False), (Lookup(5, 5), 3, True), (Lookup(3, 1), 3, True)]
+)
+def test_one_fixed_length_of_matches(lookup: Lookup, gamma: int, differs: bool) -> None:
+    notes = EXPORTERS["llama.cpp"].write(Plan(TARGET, lookup, gamma, GREEDY)).notes
+    assert any("matches exactly 3 tokens" in note for note in notes) == differs
 
 
 @pytest.mark.parametrize("plan", PLANS)

@@ -66,7 +66,8 @@ def serve(answers: Mapping[str, Answer]) -> Iterator[tuple[str, list[tuple[str, 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             seen.append((self.path, None))
-            answers.get(self.path, page("{}", 404))(self)
+            with suppress(BrokenPipeError, ConnectionResetError):  # a client that gave up
+                answers.get(self.path, page("{}", 404))(self)
 
         def do_POST(self) -> None:
             seen.append((self.path, json.loads(self.rfile.read(int(self.headers["content-length"])))))

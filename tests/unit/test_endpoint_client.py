@@ -192,7 +192,9 @@ def test_which_model(name: str | None, served: str, message: str) -> None:
         client.choose_model(name)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "file:///etc", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:8000", "file:///etc", "http://", "http://[::1/v1", "http://a:99999/v1", "http://a:b/v1"]
+)
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(DraftlabError, match="is no address of a server"):
         Client(url)
@@ -216,3 +218,49 @@ def test_counters_are_looked_at_before_and_after() -> None:
             before.since(after)
         del answers["/metrics"]
         assert client.counters() is None
+
+
+def silent(handler: object) -> None:
+    time.sleep(0.8)
+
+
+TRICKLE = stream(*[b"# ", lambda: time.sleep(0.1)] * 15)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [(silent, r"was silent for 0\.3 s"), (TRICKLE, r"was not complete within 0\.3 s")],
+)
+def test_no_page_is_waited_for_for_ever(answer: Answer, message: str) -> None:
+    with serve({"/v1/models": answer, "/metrics": answer}) as (url, _), Client(url, patience=SHORT) as client:
+        for ask in (client.models, client.counters):
+            began = time.monotonic()
+            with pytest.raises(DraftlabError, match=message):
+                ask()
+            assert time.monotonic() - began < 1.2  # the server goes on for longer where it trickles
+
+
+@pytest.mark.parametrize("answer", [silent, TRICKLE])
+def test_looks_at_a_server_that_is_not_ready_end_in_time(answer: Answer) -> None:
+    patience = Patience(silence=60.0, health=0.4)
+    with serve({"/v1/models": answer}) as (url, _), Client(url, patience=patience) as client:
+        began = time.monotonic()
+        with pytest.raises(DraftlabError, match=r"not ready within 0\.4 s"):
+            client.models()
+        assert time.monotonic() - began < 1.2
+
+
+def test_a_page_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("draftlab.endpoint.client._LARGEST_PAGE", 2**20)
+    with (
+        serve({"/metrics": page("x" * (2**20 + 1))}) as (url, _),
+        Client(url) as client,
+        pytest.raises(DraftlabError, match="answers with more than 1 MiB"),
+    ):
+        client.counters()
+
+
+def test_counters_are_below_the_prefix_of_a_proxy() -> None:
+    with serve({"/metrics": MODELS}) as (url, seen), Client(url.replace("/v1", "/deep/model/v1/")) as client:
+        assert client.counters() is None
+    assert [path for path, _ in seen] == ["/deep/model/metrics"]

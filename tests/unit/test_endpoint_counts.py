@@ -67,7 +67,7 @@ def test_our_figures_follow_from_the_counts() -> None:
     assert SpeculationCounts(0, 0).block_efficiency(0) is None
 
 
-@pytest.mark.parametrize("extras", [{}, {"timings": {"predicted_n": 3}}, {"metrics": {"other": 1}}, {"meta_info": {}}])
+@pytest.mark.parametrize("extras", [{}, {"timings": 3}, {"metrics": {"other": 1}}, {"meta_info": {}}])
 def test_a_reply_that_tells_nothing(extras: dict[str, Any]) -> None:
     assert counts_of_reply(extras) is None
     with pytest.raises(DraftlabError, match="tells nothing of speculation"):
@@ -77,6 +77,8 @@ def test_a_reply_that_tells_nothing(extras: dict[str, Any]) -> None:
 def test_a_server_that_drafts_nothing_does_not_speculate() -> None:
     with pytest.raises(DraftlabError, match="drafted nothing"):
         require_speculation(SpeculationCounts(0, 0, 0))
+    with pytest.raises(DraftlabError, match="drafted nothing"):
+        require_speculation(counts_of_reply({"timings": {"predicted_n": 3}}))
     assert require_speculation(OURS) == OURS
 
 

@@ -43,7 +43,7 @@ def test_the_fastest_lossless_arm_that_pays(run: Path) -> None:
     assert (choice.arm, choice.is_plain) == (AUTO, False)
     assert choice.speedup is not None and choice.speedup.value == pytest.approx(2.0)
     assert choice.why.startswith("drafter ngram, gamma auto (at most 16), rule rejection: 2.0x")
-    assert choice.why.endswith("(2.00 to 2.00), the best of 3 arms")
+    assert choice.why.endswith("(2.00 to 2.00), the best of 2 lossless arms")
 
 
 def test_a_length_of_its_own_becomes_the_typical_one_of_drafts_that_were_not_empty(run: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
@@ -21,6 +21,8 @@ from draftlab.errors import DraftlabError
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _POLL_S = 0.2
 _SHOWN = 200
+_LEAST_S = 0.05
+_LARGEST_PAGE = 16 * 2**20  # bytes
 _NO_SUCH_PAGE = (404, 405, 501)
 _HINT = "See the server's log."
 
@@ -43,14 +45,11 @@ class Client:
     """A server and the model on it."""
 
     def __init__(self, url: str, *, patience: Patience | None = None, api_key: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise DraftlabError(f"'{url}' is no address of a server", "It looks like http://127.0.0.1:8000/v1.")
+        parts = _address(url)
         self.url = url.rstrip("/")
-        self._root = f"{parts.scheme}://{parts.netloc}"
+        self._root = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
         self._patience = patience or Patience()
         self._http = httpx2.Client(
-            timeout=httpx2.Timeout(self._patience.silence, connect=self._patience.connect),
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             # A proxy of the environment is for other machines; what this one says to itself goes straight.
             trust_env=parts.hostname not in _LOOPBACK,
@@ -69,7 +68,7 @@ class Client:
         give_up = time.monotonic() + self._patience.health
         while True:
             try:
-                return _model_names(self._get(f"{self.url}/models"))
+                return _model_names(self._get(f"{self.url}/models", self._allowed(give_up)))
             except DraftlabError as error:
                 left = give_up - time.monotonic()
                 if left <= 0:
@@ -77,6 +76,11 @@ class Client:
                     so_long = f" within {waited:g} s" if waited else ""
                     raise DraftlabError(f"the server is not ready{so_long}: {error}", error.hint) from error
                 time.sleep(min(_POLL_S, left))
+
+    def _allowed(self, give_up: float) -> float:
+        """How long one look may take, so that all of them end in time; a single look has its own."""
+        silence = self._patience.silence
+        return min(silence, max(give_up - time.monotonic(), _LEAST_S)) if self._patience.health else silence
 
     def choose_model(self, name: str | None = None) -> str:
         """The model called `name`, or the only one that there is."""
@@ -103,7 +107,7 @@ class Client:
     def counters(self) -> Counters | None:
         """The server's counters of speculation; None where it has no such page or none on it."""
         with self._send("GET", f"{self._root}/metrics") as response:
-            text = _read(response)
+            text = _read(response, self._patience.silence)
         if response.status_code in _NO_SUCH_PAGE:
             return None
         _require_success(response, text)
@@ -115,7 +119,7 @@ class Client:
         deadline_ns = sent_ns + int(self._patience.reply * 1e9)
         with self._send("POST", f"{self.url}/{path}", body) as response:
             if not response.is_success:
-                _require_success(response, _read(response))
+                _require_success(response, _read(response, self._patience.silence))
             kind = response.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 raise DraftlabError(
@@ -123,9 +127,9 @@ class Client:
                 )
             return collect(events(response.iter_bytes(), deadline_ns), sent_ns)
 
-    def _get(self, url: str) -> Any:
-        with self._send("GET", url) as response:
-            text = _read(response)
+    def _get(self, url: str, seconds: float) -> Any:
+        with self._send("GET", url, silence=seconds) as response:
+            text = _read(response, seconds)
         _require_success(response, text)
         try:
             return json.loads(text)
@@ -133,10 +137,15 @@ class Client:
             raise DraftlabError(f"{url} answers with what is no JSON", "Does the address end with /v1?") from error
 
     @contextmanager
-    def _send(self, method: str, url: str, body: dict[str, Any] | None = None) -> Iterator[httpx2.Response]:
+    def _send(
+        self, method: str, url: str, body: dict[str, Any] | None = None, silence: float | None = None
+    ) -> Iterator[httpx2.Response]:
         """The response, still to be read; errors of the connection, also while it is read, in one line."""
+        silence = self._patience.silence if silence is None else silence
+        connect = min(self._patience.connect, silence)
+        timeout = httpx2.Timeout(silence, connect=connect)
         try:
-            response = self._connected(self._http.build_request(method, url, json=body))
+            response = self._connected(self._http.build_request(method, url, json=body, timeout=timeout))
             try:
                 yield response
             finally:
@@ -144,8 +153,8 @@ class Client:
         except httpx2.ConnectError as error:
             raise DraftlabError(f"cannot reach {url}: {error}", "Is the server running?") from error
         except httpx2.TimeoutException as error:
-            silence = self._patience.connect if isinstance(error, httpx2.ConnectTimeout) else self._patience.silence
-            raise DraftlabError(f"{url} was silent for {silence:g} s", _HINT) from error
+            waited = connect if isinstance(error, httpx2.ConnectTimeout) else silence
+            raise DraftlabError(f"{url} was silent for {waited:.3g} s", _HINT) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise DraftlabError(
@@ -162,8 +171,29 @@ class Client:
         return self._http.send(request, stream=True)
 
 
-def _read(response: httpx2.Response) -> str:
-    return response.read().decode("utf-8", errors="replace")
+def _address(url: str) -> SplitResult:
+    hint = "It looks like http://127.0.0.1:8000/v1."
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it raises where it is no number of a port
+    except ValueError as error:
+        raise DraftlabError(f"'{url}' is no address of a server: {error}", hint) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise DraftlabError(f"'{url}' is no address of a server", hint)
+    return parts
+
+
+def _read(response: httpx2.Response, seconds: float) -> str:
+    """A whole page; one that trickles in is given up, and one that is too long as well."""
+    give_up = time.monotonic() + seconds
+    page = bytearray()
+    for piece in response.iter_bytes():
+        page += piece
+        if len(page) > _LARGEST_PAGE:
+            raise DraftlabError(f"{response.url} answers with more than {_LARGEST_PAGE >> 20} MiB", _HINT)
+        if time.monotonic() > give_up:
+            raise DraftlabError(f"{response.url} was not complete within {seconds:.3g} s", _HINT)
+    return page.decode("utf-8", errors="replace")
 
 
 def _require_success(response: httpx2.Response, text: str) -> None:

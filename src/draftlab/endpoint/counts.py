@@ -52,7 +52,9 @@ def counts_of_reply(extras: Mapping[str, Any]) -> SpeculationCounts | None:
     metrics = extras.get("metrics")
     if isinstance(metrics, Mapping) and isinstance(found := metrics.get("speculative_decoding"), Mapping):
         return _of_vllm(found)
-    if isinstance(found := extras.get("timings"), Mapping) and "draft_n" in found:
+    if isinstance(found := extras.get("timings"), Mapping):
+        if "draft_n" not in found:  # llama-server leaves it out where it is 0
+            return SpeculationCounts(0, 0)
         return checked(_whole(found, "draft_n"), _whole(found, "draft_n_accepted"))
     if isinstance(found := extras.get("meta_info"), Mapping) and "spec_verify_ct" in found:
         return _of_sglang(found)

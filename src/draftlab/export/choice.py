@@ -53,7 +53,7 @@ def choose(folder: Path, named: str | None = None) -> Choice:
     if best is None:
         return _choice(run, report, run.baseline, None, _why_plain(best_arm(lossless)))
     arm = next(arm for arm in run.arms("drafted") if key_of(arm) == key_of(best))
-    among = f", the best of {len(reports)} arms" if len(reports) > 1 else ""
+    among = f", the best of {len(lossless)} lossless arms" if len(lossless) > 1 else ""
     return _choice(run, report, arm, best, f"{_measured(best)}{among}")
 
 

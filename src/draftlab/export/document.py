@@ -51,6 +51,8 @@ class Exported(BaseModel):
 
 
 def _comment(text: str, mark: str = "") -> list[str]:
+    if text.startswith("$ "):  # a command, which stays on one line so that it can be copied
+        return [f"# {mark}{printable_line(text)}"]
     lines = textwrap.wrap(
         printable_line(text), _WIDTH, subsequent_indent=" " * len(mark), break_long_words=False, break_on_hyphens=False,
         initial_indent=mark,

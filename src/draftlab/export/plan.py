@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from os.path import normpath
 from typing import Literal
 
 from draftlab.drafters.reference import DrafterReference
@@ -19,6 +20,8 @@ class Model:
 
     name: str
     """A hub id or a folder; of a GGUF file its path."""
+    on_hub: bool = False
+    """It has to be downloaded before a program can be given its folder."""
 
     @property
     def is_gguf(self) -> bool:
@@ -70,6 +73,25 @@ class Plan:
     def samples(self) -> bool:
         return self.sampling.temperature > 0
 
+    @property
+    def has_gguf(self) -> bool:
+        """Whether the target or the drafter is a GGUF file."""
+        return self.target.is_gguf or (isinstance(self.drafter, Assistant) and self.drafter.model.is_gguf)
+
+    @property
+    def gguf_files(self) -> tuple[str, str]:
+        """The files of target and drafter for an engine that takes GGUF alone; two models never share one."""
+        target = self.target.gguf
+        if not isinstance(self.drafter, Assistant):
+            return target, ""
+        drafter = self.drafter.model
+        one_model = drafter.name == self.target.name or (drafter.is_gguf and self.target.is_gguf)
+        if one_model or normpath(drafter.gguf) != normpath(target):
+            return target, drafter.gguf
+        if drafter.is_gguf:  # it exists, so the target's, which is still to be made, gives way
+            return _marked(target, "target"), drafter.gguf
+        return target, _marked(drafter.gguf, "draft")
+
     def with_copy(self, folder: str) -> Plan:
         """The same with a padded copy of the drafter."""
         assert isinstance(self.drafter, Assistant)
@@ -85,6 +107,10 @@ class Written:
     notes: tuple[str, ...] = ()
     before: tuple[str, ...] = field(default=())
     """Commands that have to be run once before."""
+
+
+def _marked(file: str, mark: str) -> str:
+    return f"{file.removesuffix('.gguf')}-{mark}.gguf"
 
 
 def base_name(name: str) -> str:

@@ -18,7 +18,11 @@ from draftlab.export.plan import (
     require_plain_words,
 )
 from draftlab.models import LoadOptions, resolve
-from draftlab.spec import Experiment, make_experiment
+from draftlab.spec import Experiment, Sampling, make_experiment
+
+_NEUTRAL = Sampling().model_dump()
+_NEUTRAL_ENGINES = ("vLLM", "transformers")
+"""As exported they add nothing to a request; the others have defaults of their own, or take the checkpoint's."""
 
 
 def export(choice: Choice, engine: Exporter, *, synthetic: bool = False) -> Exported:
@@ -50,7 +54,7 @@ def export(choice: Choice, engine: Exporter, *, synthetic: bool = False) -> Expo
         language=written.language,
         before=before,
         text=written.text,
-        notes=(*written.notes, *notes, *_conditions(choice, experiment, plan)),
+        notes=(*written.notes, *notes, *_conditions(choice, experiment, plan, engine.title)),
     )
 
 
@@ -79,12 +83,13 @@ def _load_options(experiment: Experiment) -> LoadOptions:
 
 def _model(reference: str) -> Model:
     try:
-        return Model(engine_name(resolve(reference)))
+        source = resolve(reference)
+        return Model(engine_name(source), on_hub=source.kind in ("hub", "wheel"))
     except DraftlabError:  # it was moved since, or the run comes from another machine
         return Model(reference)
 
 
-def _conditions(choice: Choice, experiment: Experiment, plan: Plan) -> list[str]:
+def _conditions(choice: Choice, experiment: Experiment, plan: Plan, engine: str) -> list[str]:
     """Under which conditions the figures were measured, where production may have others."""
     found = [] if choice.complete else ["the run is not complete"]
     found += _weights(choice)
@@ -101,7 +106,7 @@ def _conditions(choice: Choice, experiment: Experiment, plan: Plan) -> list[str]
         found += _assistant(plan.drafter)
     if experiment.exact:
         found.append("the run was exact (--exact); in 16 bit an engine's texts may part from plain ones at near ties")
-    found.append(f"accepted as measured where requests ask for the run's sampling: {_sampling(plan)}")
+    found.append(f"accepted as measured where requests ask for the run's sampling: {_sampling(plan.sampling, engine)}")
     found.append("measured with one text at a time: the more users at once, the less speculation pays")
     return found
 
@@ -124,8 +129,14 @@ def _weights(choice: Choice) -> list[str]:
     return []
 
 
-def _sampling(plan: Plan) -> str:
-    sampling = plan.sampling
-    set_ = sampling.model_dump(exclude_defaults=True)
-    shown = ", ".join(f"{name} {value:g}" for name, value in set_.items() if name != "temperature")
-    return ", ".join(filter(None, [f"temperature {sampling.temperature:g}", shown]))
+def _sampling(sampling: Sampling, engine: str) -> str:
+    """The fields that a request has to set, which are those that may differ from what the server would take.
+
+    At temperature 0 only the penalty matters beside it.
+    """
+    fields = sampling.model_dump()
+    if not sampling.temperature:
+        fields = {name: fields[name] for name in ("temperature", "repetition_penalty")}
+    served = _NEUTRAL if engine in _NEUTRAL_ENGINES else {}
+    shown = {name: value for name, value in fields.items() if name == "temperature" or served.get(name) != value}
+    return ", ".join(f"{name} {value:g}" for name, value in shown.items())

@@ -34,9 +34,18 @@ def write(plan: Plan) -> Written:
 
 
 def _notes(plan: Plan) -> list[str]:
+    found = [
+        "SGLang takes what a request leaves open from the checkpoint's generation_config: requests must set it all"
+    ]
+    if plan.has_gguf:
+        found.append("SGLang reads GGUF files with limits of its own: name the folder that the file was made from")
     if plan.drafter is None:
-        return []
-    found = ["SGLang takes no mixed chunks while it speculates: leave --enable-mixed-chunk out of plain serving, too"]
+        return found
+    found.append(
+        "SGLang takes no mixed chunks while it speculates: leave --enable-mixed-chunk out of plain serving, too"
+    )
+    if plan.unequal:
+        found.append("REFUSED: STANDALONE needs a drafter as wide as the target, and no copy of this one can be")
     match plan.drafter:
         case Lookup(max_ngram, min_ngram):
             found.append(

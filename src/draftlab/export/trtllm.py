@@ -43,11 +43,15 @@ def _notes(plan: Plan) -> list[str]:
     found = ["the syntax for TensorRT-LLM is that of its documentation and sources; it was never run here"]
     if plan.dtype is not None:
         found.append(f"the run computed in {plan.dtype}; TensorRT-LLM takes the checkpoint's dtype unless told")
+    if plan.has_gguf:
+        found.append("TensorRT-LLM reads no GGUF files: name the folder that the file was made from")
+    if plan.unequal:
+        found.append("REFUSED: TensorRT-LLM needs a drafter as wide as the target, and no copy of this one can be")
     match plan.drafter:
         case Lookup(max_ngram, min_ngram):
             found.append(
-                f"TensorRT-LLM shares looked-up texts between requests unless is_public_pool is false; the run matched "
-                f"{min_ngram} to {max_ngram} tokens"
+                "TensorRT-LLM shares looked-up texts between requests unless is_public_pool is false; it is set to "
+                f"false here; the run matched {min_ngram} to {max_ngram} tokens"
             )
         case Assistant():
             found.append("TensorRT-LLM asks that both models have one tokenizer, and does not say that it checks")

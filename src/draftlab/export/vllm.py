@@ -12,6 +12,7 @@ from draftlab.export.plan import Assistant, Lookup, Plan, Written
 def write(plan: Plan) -> Written:
     """The server's command, with speculation as one JSON word."""
     words: list[Words] = [("vllm", "serve", file_name(plan.target.name)), *flags([("--dtype", plan.dtype)])]
+    words.append(("--generation-config", "vllm"))  # else the checkpoint decides what requests leave open
     if plan.trust_remote_code:
         words.append(("--trust-remote-code",))
     if plan.drafter is not None:
@@ -40,8 +41,8 @@ def _speculation(plan: Plan) -> dict[str, Any]:
 
 def _notes(plan: Plan) -> list[str]:
     found = []
-    if plan.target.is_gguf:
-        found.append("vLLM reads GGUF files with limits of its own: serve the folder that the file was made from")
+    if plan.has_gguf:
+        found.append("vLLM reads GGUF files with limits of its own: name the folder that the file was made from")
     if plan.drafter is None:
         return found
     if plan.sampling.min_p:
