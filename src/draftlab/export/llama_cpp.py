@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from draftlab.export.command_line import Words, command, file_name, flags
-from draftlab.export.plan import Assistant, Lookup, Plan, Written, base_name
+from draftlab.export.plan import Assistant, Lookup, Plan, Written
 
 _ALL_LAYERS = "99"
 _OUTTYPES = {None: "auto", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -63,7 +63,7 @@ def _conversions(plan: Plan) -> list[str]:
     missing = {file: model for file, model in zip(plan.gguf_files, models, strict=False) if not model.is_gguf}
     found = []
     for file, model in missing.items():
-        folder = f"./{base_name(model.name)}" if model.on_hub else file_name(model.name)
+        folder = f"./{file.removesuffix('.gguf')}" if model.on_hub else file_name(model.name)
         first = f"; download it first, for example to {folder}" if model.on_hub else ""
         found.append(f"{file} is made of {model.name}{first}. A file of fewer bits than were measured is another model")
         words = ("convert_hf_to_gguf.py", folder, "--outfile", file_name(file), "--outtype", _OUTTYPES[plan.dtype])
