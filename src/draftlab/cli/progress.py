@@ -166,6 +166,6 @@ class Steps(_Screen):
         self._bar.reset(self._row, total=total, visible=True, description=printable_line(what))
         self.draw()
 
-    def advances(self) -> None:
-        self._bar.advance(self._row)
+    def advances(self, by: int = 1) -> None:
+        self._bar.advance(self._row, by)
         self.draw(now=False)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Dynami
 from transformers.utils import logging
 
 from draftlab.engines.checkpoint import hash_files, require_config, require_gguf, require_weights, weight_files
+from draftlab.engines.grouped_attention import use_grouped_attention
 from draftlab.engines.hub import require_hub
 from draftlab.engines.placement import choose_dtype, place
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
@@ -78,6 +79,7 @@ class Checkpoint:
             # Weights that stay memory-mapped can be dropped by the system and read again from disk in mid-run.
             for tensor in (*network.parameters(), *network.buffers()):
                 tensor.data = tensor.data.clone()
+            use_grouped_attention(network)
         return network.eval()
 
     def generation_config(self) -> GenerationConfig:

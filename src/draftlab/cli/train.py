@@ -1,0 +1,94 @@
+"""`draftlab train`: a drafter for a target that has none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from draftlab.cli import options
+from draftlab.errors import DraftlabError
+
+if TYPE_CHECKING:
+    from draftlab.train.run import Trained
+
+
+def train(
+    target: options.Target = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Text files, folders or suites that are like your prompts. [default: texts of this machine]"),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long it may take. [default: 20]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the drafter. [default: drafters/<time>]", show_default=False)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run of --out.")] = False,
+    draft_vocab: Annotated[
+        int | None, typer.Option(help="How many tokens the drafter can propose. [default: 8192]")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="mixed, forward-kl, reverse-kl or total-variation. [default: mixed]")
+    ] = None,
+    steps_ahead: Annotated[int | None, typer.Option(help="How far it learns to run ahead. [default: 3]")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="After which layers hidden states are read, such as 10,20,30.")
+    ] = None,
+    seed: options.Seed = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    trust_remote_code: options.TrustRemoteCode = None,
+    allow_pickle: options.AllowPickle = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the target's texts and hidden states.")] = False,
+) -> None:
+    """Train a small drafter on the target's own texts; it runs here and, in EAGLE-3's format, elsewhere."""
+    from pydantic import ValidationError
+
+    from draftlab.cli.progress import Steps
+    from draftlab.spec import Experiment
+    from draftlab.train.settings import TrainSettings
+
+    given = options.given(
+        target=target, data=data, minutes=minutes, draft_vocab=draft_vocab, loss=loss, steps_ahead=steps_ahead,
+        layers_read=None if layers is None else _numbers(layers), seed=seed, dtype=dtype, device=device,
+        trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+    )  # fmt: skip
+    settings = None
+    if resume:
+        if out is None or given:
+            raise DraftlabError("--resume needs --out, and takes every setting from there", "Leave out the others.")
+        folder = out
+    else:
+        folder = out or Path("drafters") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+        try:
+            settings = TrainSettings(**{"target": Experiment.model_fields["target"].default, **given})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]).replace("_", "-")
+            raise DraftlabError(f"--{name} cannot be {first['input']!r}", first["msg"]) from error
+
+    from draftlab.train.run import train as run
+
+    try:
+        with Steps() as steps:
+            trained = run(settings, folder, steps, keep=keep)
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; go on with: draftlab train --resume --out {folder}", err=True)
+        raise typer.Exit(130) from None
+    _show(trained)
+
+
+def _show(trained: Trained) -> None:
+    last = trained.curve[-1]
+    typer.echo(f"{trained.folder}: {trained.num_bytes / 1e6:.1f} MB")
+    typer.echo(last.line())
+    typer.echo(f"measure it: draftlab bench --drafter eagle:{trained.folder} --gamma {last.gamma} --target ...")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise DraftlabError(f"--layers cannot be '{text}'", "Write numbers with commas, such as 10,20,30.") from error

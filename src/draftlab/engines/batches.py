@@ -1,0 +1,159 @@
+"""Many texts at once: a network goes on from prompts of one length and shows its hidden states on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+
+from draftlab.engines.growing_cache import growing_cache
+from draftlab.engines.hidden_states import decoder_layers
+from draftlab.engines.loading import open_checkpoint
+from draftlab.engines.tokenizer import HuggingFaceTokenizer
+from draftlab.models import LoadOptions, ModelSource
+
+_MEMORY_SHARE = 0.2  # of what is free, for the cache of a batch
+_MOST_TEXTS = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts of one length with what the network thought at each place but the last."""
+
+    tokens: Tensor
+    """[texts, length]"""
+    features: Tensor
+    """[texts, length - 1, layers * width]: what leaves each of the layers that were asked for."""
+    final: Tensor
+    """[texts, length - 1, width]: what its head reads."""
+
+
+class BatchNetwork:
+    """A causal language model that is given many texts in one pass."""
+
+    def __init__(self, network: Any, tokenizer: HuggingFaceTokenizer, name: str) -> None:
+        self.name = name
+        self.tokenizer = tokenizer
+        self._network = network
+        self._layers = decoder_layers(network)
+        self._device = network.get_input_embeddings().weight.device
+
+    @property
+    def config(self) -> Any:
+        """Of the text part."""
+        return self._network.config.get_text_config(decoder=True)
+
+    @property
+    def generation_config(self) -> Any:
+        """What the checkpoint says of decoding."""
+        return self._network.generation_config
+
+    @property
+    def num_layers(self) -> int:
+        return len(self._layers)
+
+    def embedding(self) -> Tensor:
+        """[vocab, width]"""
+        return _weight(self._network.get_input_embeddings())
+
+    def head(self) -> Tensor:
+        """[vocab, width]"""
+        return _weight(self._network.get_output_embeddings())
+
+    def final_scale(self) -> Tensor | None:
+        """[width]: the weight of the norm before the head, where the network keeps one that can be found."""
+        norm = getattr(self._network.base_model, "norm", None)
+        weight = getattr(norm, "weight", None)
+        return weight.detach().clone() if isinstance(weight, Tensor) else None
+
+    def most_texts(self, length: int) -> int:
+        """How many texts of `length` tokens fit into a fair part of the memory."""
+        config = self.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        per_token = 2 * self.num_layers * heads * dim + 6 * config.hidden_size
+        num_bytes = per_token * length * self._network.dtype.itemsize
+        free = psutil.virtual_memory().available
+        if self._device.type == "cuda":
+            free = torch.cuda.mem_get_info(self._device)[0]
+        return max(1, min(_MOST_TEXTS, int(_MEMORY_SHARE * free / num_bytes)))
+
+    @torch.inference_mode()
+    def write(
+        self,
+        prompts: Sequence[Sequence[int]],
+        num: int,
+        layers: Sequence[int],
+        temperature: float,
+        rng: torch.Generator,
+    ) -> Batch:
+        """Read `prompts` [texts, n] and let each go on for `num` tokens; greedy at temperature 0."""
+        ids = torch.tensor(prompts, device=self._device)
+        length = ids.shape[1] + num
+        cache = growing_cache(self._network.config, length)
+        caught = _Catcher(self._layers, layers)
+        parts: list[Tensor] = []
+        finals: list[Tensor] = []
+        tokens, new = [ids], ids
+        try:
+            for step in range(max(1, num)):
+                out = self._network.base_model(input_ids=new, past_key_values=cache, use_cache=True)
+                final = out.last_hidden_state
+                parts.append(caught.take())
+                finals.append(final.cpu())
+                if step < num:
+                    logits = self._network.get_output_embeddings()(final[:, -1])
+                    new = _next(logits, temperature, rng)
+                    tokens.append(new)
+        finally:
+            caught.close()
+        places = length - 1
+        return Batch(
+            torch.cat(tokens, dim=1).cpu(), torch.cat(parts, dim=1)[:, :places], torch.cat(finals, dim=1)[:, :places]
+        )
+
+
+class _Catcher:
+    """What leaves some layers in a pass; 0 is what enters the first."""
+
+    def __init__(self, modules: Sequence[torch.nn.Module], layers: Collection[int]) -> None:
+        self._layers = list(layers)
+        self._caught: dict[int, Tensor] = {}
+        self._hooks = [self._hook(modules, layer) for layer in layers]
+
+    def take(self) -> Tensor:
+        return torch.cat([self._caught.pop(layer).cpu() for layer in self._layers], dim=-1)
+
+    def close(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _hook(self, modules: Sequence[torch.nn.Module], layer: int) -> Any:
+        def after(_: torch.nn.Module, args: tuple[Any, ...], out: Any) -> None:
+            self._caught[layer] = out[0] if isinstance(out, tuple) else out
+
+        return modules[layer - 1].register_forward_hook(after)
+
+
+def _next(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
+    """[texts, 1]"""
+    if temperature == 0.0:
+        return logits.argmax(-1, keepdim=True)
+    mass = torch.softmax(logits.float() / temperature, dim=-1)
+    return torch.multinomial(mass.cpu(), 1, generator=rng).to(logits.device)
+
+
+def _weight(module: Any) -> Tensor:
+    weight: Tensor = module.weight.detach()
+    return weight
+
+
+def open_batches(source: ModelSource, options: LoadOptions) -> BatchNetwork:
+    """Load `source` as it is: a pass over many rows is fast without another form of its weights."""
+    checkpoint = open_checkpoint(source, options)
+    tokenizer = checkpoint.load_tokenizer()
+    return BatchNetwork(checkpoint.load_network(), tokenizer, source.reference)

@@ -1,0 +1,137 @@
+"""One step of learning, and the steps in a row, with checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
+
+import torch
+
+from draftlab.errors import DraftlabError
+from draftlab.train.checkpoint import Checkpoint
+from draftlab.train.held_out import Point, judge
+from draftlab.train.losses import loss_and_gradient
+from draftlab.train.optimiser import Optimiser
+from draftlab.train.progress import Progress
+from draftlab.train.settings import TrainSettings
+from draftlab.train.shards import Shard, Shards
+from draftlab.train.student import Student
+from draftlab.train.unrolled import run_ahead
+
+_FADING = 0.8  # what a step counts of the one before it
+_SHARES = (0.15, 0.45)  # of the time: one step ahead, then up to two; the rest as far as asked
+_LOOKS = 8  # at the held-out texts, over the whole training
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How many steps of learning at each depth; the depth is how far they run ahead."""
+
+    depths: tuple[int, ...]
+    steps: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.steps)
+
+    def depth(self, step: int) -> int:
+        """Of the step numbered so, counted from 0."""
+        for depth, num in zip(self.depths, self.steps, strict=True):
+            if step < num:
+                return depth
+            step -= num
+        return self.depths[-1]
+
+
+def learn_from(student: Student, shard: Shard, depth: int, settings: TrainSettings) -> float:
+    """Add the gradients of one batch to the network's; the loss, weighted over the steps ahead."""
+    device = student.head.device
+    tokens, final = shard.tokens.long().to(device), shard.final.to(device)
+    places = tokens.shape[1] - 1
+    with torch.autocast(device.type, torch.bfloat16):
+        outs = list(run_ahead(student.network, tokens, shard.features.to(device), depth))
+    scale = sum(_FADING**step for step in range(depth))
+    total = 0.0
+    pairs = []
+    for step, out in enumerate(outs):
+        at = _learned(shard, places, step).to(device)
+        if not at.any():
+            continue
+        teacher = final[:, step + 1 :][at[:, : places - step - 1]]
+        found, gradient = loss_and_gradient(settings.loss, out[at], teacher, student.head)
+        weight = _FADING**step / scale
+        total += weight * found
+        pairs.append((out[at], weight * gradient))
+    if pairs:
+        torch.autograd.backward([out for out, _ in pairs], [gradient for _, gradient in pairs])
+    return total
+
+
+def _learned(shard: Shard, places: int, step: int) -> torch.Tensor:
+    """[texts, places]: where the predicted token, at i + 2 + step, is one that the target chose."""
+    predicted = torch.arange(places) + 2 + step
+    return (predicted >= shard.starts[:, None]) & (predicted < shard.ends[:, None]) & (predicted <= places)
+
+
+def plan_steps(student: Student, shards: Shards, settings: TrainSettings, seconds: float) -> Schedule:
+    """As many steps as fit into `seconds`, from the time that one takes at each depth here."""
+    depths = tuple(dict.fromkeys((1, min(2, settings.steps_ahead), settings.steps_ahead)))
+    batches = list(islice(shards.batches(settings.batch, settings.seed), 3))
+    if not batches:
+        raise DraftlabError("there is no text to learn from", "Give more data, or more --minutes.")
+    optimiser = Optimiser(student.network)
+    taken = []
+    for depth in depths:
+        start = monotonic()
+        for batch in batches:
+            learn_from(student, batch, depth, settings)
+        taken.append((monotonic() - start) / len(batches))
+        student.network.zero_grad(set_to_none=True)
+    extra = optimiser.seconds_of_a_step()
+    shares = [*_SHARES[: len(depths) - 1], 1.0 - sum(_SHARES[: len(depths) - 1])]
+    return Schedule(
+        depths, tuple(max(1, int(share * seconds / (time + extra))) for share, time in zip(shares, taken, strict=True))
+    )
+
+
+def learn(
+    student: Student,
+    shards: Shards,
+    schedule: Schedule,
+    settings: TrainSettings,
+    checkpoint: Checkpoint,
+    costs: Sequence[int],
+    progress: Progress,
+) -> list[Point]:
+    """All steps that are left; the curve, of those before an interruption too."""
+    optimiser = Optimiser(student.network)
+    done, curve = checkpoint.load(student, optimiser)
+    progress.begins("learning, steps", schedule.total)
+    progress.advances(done)
+    every = max(1, schedule.total // _LOOKS)
+    if not curve:
+        curve.append(judge(student, shards, 0, 0.0, costs))
+        progress.say(curve[-1].line())
+    losses: list[float] = []
+    num_tokens, start = 0, monotonic()
+    for step, batch in enumerate(_rest(shards, settings, done), start=done):
+        if step >= schedule.total:
+            break
+        optimiser.set_rate(step / schedule.total)
+        losses.append(learn_from(student, batch, schedule.depth(step), settings))
+        optimiser.step()
+        num_tokens += int((batch.ends - 1).clamp_min(0).sum())
+        progress.advances()
+        if (step + 1) % every == 0 or step + 1 == schedule.total:
+            curve.append(judge(student, shards, step + 1, sum(losses) / len(losses), costs))
+            progress.say(f"{curve[-1].line()}; {num_tokens / (monotonic() - start):,.0f} tokens/s")
+            losses.clear()
+            checkpoint.save(student, optimiser, step + 1, curve)
+    return curve
+
+
+def _rest(shards: Shards, settings: TrainSettings, done: int) -> Iterator[Shard]:
+    """The batches from number `done` on, the same as if none had been left out."""
+    return islice(shards.batches(settings.batch, settings.seed), done, None)

@@ -1,0 +1,211 @@
+"""The whole of a training run, each part of it left out where it is done already."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.engines.licence import licence_of
+from draftlab.engines.settings import decoding_defaults
+from draftlab.errors import DraftlabError
+from draftlab.models import resolve
+from draftlab.spec import AUTO_GAMMA, make_experiment
+from draftlab.store.failures import explained
+from draftlab.store.lock import exclusive
+from draftlab.train.capture import capture
+from draftlab.train.checkpoint import Checkpoint
+from draftlab.train.held_out import Point
+from draftlab.train.learning import Schedule, learn, plan_steps
+from draftlab.train.overlap import Forbidden
+from draftlab.train.plan import plan_batches
+from draftlab.train.product import PROVENANCE, write_checkpoint, write_provenance
+from draftlab.train.progress import Progress
+from draftlab.train.settings import TrainSettings
+from draftlab.train.shards import Shards
+from draftlab.train.student import Student, layers_to_read, new_student
+from draftlab.train.texts import texts_of
+from draftlab.train.vocabulary import choose_tokens, count_tokens
+from draftlab.workbench import Workbench, load_options
+
+_STATE = "training.json"
+_WORK = "work"
+
+
+class _State(BaseModel):
+    """How far a run is, beyond its files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: TrainSettings
+    captured_s: float = 0.0
+    captured: bool = False
+    costs: tuple[int, ...] = ()
+    depths: tuple[int, ...] = ()
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished drafter."""
+
+    folder: Path
+    num_bytes: int
+    curve: list[Point]
+
+
+def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, keep: bool = False) -> Trained:
+    """Train into `folder`; `settings` None goes on with what is there. `keep` leaves the target's texts on disk."""
+    state = _begin(settings, folder)
+    work = folder / _WORK
+    with explained(folder), exclusive(folder / "lock"):
+        shards = Shards(work)
+        student, data = _student(state, folder, shards, progress)
+        if not state.costs:
+            state.costs = _costs(student, state.settings, work / "untrained", progress)
+            _save(state, folder)
+        schedule = _schedule(state, folder, student, shards, progress)
+        checkpoint = Checkpoint(work / "checkpoint.safetensors")
+        curve = learn(student, shards, schedule, state.settings, checkpoint, state.costs, progress)
+        num_bytes = write_checkpoint(student, folder)
+        write_provenance(folder, state.settings, data, curve)
+    if not keep:
+        shutil.rmtree(work, ignore_errors=True)
+    return Trained(folder, num_bytes, curve)
+
+
+def _begin(settings: TrainSettings | None, folder: Path) -> _State:
+    path = folder / _STATE
+    if (folder / PROVENANCE).exists():
+        raise DraftlabError(f"{folder} holds a drafter that is trained already", "Choose another folder with --out.")
+    if settings is not None:
+        if folder.exists() and any(folder.iterdir()):
+            hint = "Pass --resume to go on with it." if path.exists() else "Choose another folder with --out."
+            raise DraftlabError(f"{folder} is not empty", hint)
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            state = _State(settings=settings)
+            _save(state, folder)
+        return state
+    try:
+        return _State.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DraftlabError(f"there is no training run in {folder}", "Start one without --resume.") from error
+    except ValidationError as error:
+        raise DraftlabError(f"{path} is damaged", "Start again in another folder.") from error
+
+
+def _save(state: _State, folder: Path) -> None:
+    part = folder / f"{_STATE}.part"
+    part.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    part.rename(folder / _STATE)
+
+
+def _student(state: _State, folder: Path, shards: Shards, progress: Progress) -> tuple[Student, dict[str, Any]]:
+    """Load the target, let it write, and make a drafter of the right shape; the target's memory is free again after."""
+    settings = state.settings
+    progress.say(f"loading target {settings.target}")
+    experiment = _experiment(settings)
+    target = open_batches(resolve(settings.target), load_options(experiment, progress.say))
+    layers = layers_to_read(target.num_layers, settings.layers_read)
+    if not all(1 <= layer <= target.num_layers for layer in layers):
+        raise DraftlabError(
+            f"hidden states after {', '.join(map(str, layers))} layers were asked for, and the target has "
+            f"{target.num_layers}",
+            "Give numbers from 1 up to that.",
+        )
+    stop_tokens = decoding_defaults(target.generation_config).get("eos_token_id", ())
+    if not state.captured:
+        _capture(state, folder, target, layers, stop_tokens, shards, progress)
+    ids = _target_ids(settings, shards.folder, shards, target, stop_tokens)
+    return new_student(target, layers, ids, settings.seed), _facts(shards, ids, settings.target)
+
+
+def _capture(
+    state: _State,
+    folder: Path,
+    target: BatchNetwork,
+    layers: tuple[int, ...],
+    stop_tokens: tuple[int, ...],
+    shards: Shards,
+    progress: Progress,
+) -> None:
+    settings = state.settings
+    progress.say("gathering texts")
+    forbidden = Forbidden(target.tokenizer.encode)
+    texts = texts_of(settings.data)
+    plan = plan_batches(texts, target.tokenizer, forbidden, target.most_texts, settings.new_tokens, settings.seed)
+    progress.say(f"{len(texts):,} texts, up to {sum(len(b.prompts) for b in plan):,} prompts in {len(plan):,} batches")
+
+    def spent(seconds: float) -> None:
+        state.captured_s += seconds
+        _save(state, folder)
+
+    seconds = settings.minutes * 60 * settings.capture_share - state.captured_s
+    capture(target, plan, layers, stop_tokens, shards, seconds, settings.seed, forbidden, progress, spent)
+    state.captured = True
+    _save(state, folder)
+
+
+def _target_ids(
+    settings: TrainSettings, work: Path, shards: Shards, target: BatchNetwork, stop_tokens: tuple[int, ...]
+) -> Tensor:
+    path = work / "tokens.safetensors"
+    if not path.is_file():
+        encoded: Iterator[list[int]] = (target.tokenizer.encode(text.text) for text in texts_of(settings.data)[:20_000])
+        counts = count_tokens(shards, encoded, len(target.head()))
+        part = path.with_suffix(".part")
+        save_file({"ids": choose_tokens(counts, settings.draft_vocab, stop_tokens)}, part)
+        part.rename(path)
+    return load_file(path)["ids"]
+
+
+def _costs(student: Student, settings: TrainSettings, folder: Path, progress: Progress) -> tuple[int, ...]:
+    """What rounds of the decoding loop cost here with a drafter of this shape; its weights do not matter."""
+    write_checkpoint(student, folder)
+    bench = Workbench.open(_experiment(settings), progress.say)
+    costs = bench.costs(bench.drafter(f"eagle:{folder}"))
+    shutil.rmtree(folder)
+    return costs[: AUTO_GAMMA + 1]
+
+
+def _schedule(state: _State, folder: Path, student: Student, shards: Shards, progress: Progress) -> Schedule:
+    if not state.steps:
+        progress.say("trying a few steps, to see how many there is time for")
+        seconds = state.settings.minutes * 60 - state.captured_s
+        schedule = plan_steps(student, shards, state.settings, seconds)
+        state.depths, state.steps = schedule.depths, schedule.steps
+        _save(state, folder)
+    return Schedule(state.depths, state.steps)
+
+
+def _facts(shards: Shards, ids: Tensor, target: str) -> dict[str, Any]:
+    """What the drafter learns from."""
+    digest = hashlib.sha256()
+    written = texts = 0
+    for tokens, starts, ends in shards.tokens(held_out=False):
+        digest.update(tokens.numpy().tobytes())
+        written += int((ends - starts).clamp_min(0).sum())
+        texts += len(tokens)
+    held_out = sum(len(tokens) for tokens, _, _ in shards.tokens(held_out=True))
+    return {
+        "sha256": digest.hexdigest(),
+        "texts": texts,
+        "written_tokens": written,
+        "held_out_texts": held_out,
+        "draft_vocab": len(ids),
+        "licence": licence_of(resolve(target)),
+    }
+
+
+def _experiment(settings: TrainSettings) -> Any:
+    shared = settings.model_dump(include={"target", "dtype", "device", "trust_remote_code", "allow_pickle"})
+    return make_experiment({**shared, "drafters": ("none",), "gammas": (AUTO_GAMMA,)})

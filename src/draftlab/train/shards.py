@@ -1,0 +1,112 @@
+"""The target's texts with its hidden states, on disk: one file a batch, complete or not there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+_AT_ONCE = 3  # shards in memory, whose texts are mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Texts of one length."""
+
+    tokens: Tensor
+    """[texts, length]"""
+    features: Tensor
+    """[texts, length - 1, layers * width]"""
+    final: Tensor
+    """[texts, length - 1, width]"""
+    starts: Tensor
+    """[texts]: from which token on the target's choice is to be learned."""
+    ends: Tensor
+    """[texts]: how many tokens there are before the text ended."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def rows(self, chosen: Sequence[int] | Tensor) -> Shard:
+        """Some of the texts."""
+        at = torch.as_tensor(chosen)
+        return Shard(self.tokens[at], self.features[at], self.final[at], self.starts[at], self.ends[at])
+
+
+class Shards:
+    """A folder of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def names(self, *, held_out: bool) -> list[Path]:
+        """Complete files, in the order in which they were written."""
+        return sorted(self.folder.glob("*-held.safetensors" if held_out else "*-train.safetensors"))
+
+    def __len__(self) -> int:
+        return len(self.names(held_out=True)) + len(self.names(held_out=False))
+
+    def write(self, number: int, held_out: bool, shard: Shard) -> None:
+        path = self.folder / f"{number:05}-{'held' if held_out else 'train'}.safetensors"
+        part = path.with_suffix(".part")
+        tensors = {name: getattr(shard, name).contiguous() for name in Shard.__dataclass_fields__}
+        save_file(tensors, part)
+        part.rename(path)
+
+    def read(self, path: Path) -> Shard:
+        return Shard(**load_file(path))
+
+    def tokens(self, *, held_out: bool) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Of every file: tokens, starts, ends; the hidden states stay on disk."""
+        for path in self.names(held_out=held_out):
+            with safe_open(path, framework="pt") as file:
+                yield file.get_tensor("tokens"), file.get_tensor("starts"), file.get_tensor("ends")
+
+    def batches(self, size: int, seed: int) -> Iterator[Shard]:
+        """Training texts without end, `size` at a time, in an order that the seed alone decides."""
+        rng = random.Random(seed)
+        while True:
+            names = self.names(held_out=False)
+            rng.shuffle(names)
+            for first in range(0, len(names), _AT_ONCE):
+                mixed = join([self.read(path) for path in names[first : first + _AT_ONCE]])
+                order = list(range(len(mixed)))
+                rng.shuffle(order)
+                for start in range(0, len(order), size):
+                    yield shortened(mixed.rows(order[start : start + size]))
+
+
+def join(shards: Sequence[Shard]) -> Shard:
+    """All texts, with zeros behind the shorter ones; `ends` keeps them from being learned."""
+    length = max(shard.tokens.shape[1] for shard in shards)
+
+    def padded(values: Tensor, most: int) -> Tensor:
+        room = values.new_zeros((len(values), most - values.shape[1], *values.shape[2:]))
+        return torch.cat([values, room], dim=1)
+
+    return Shard(
+        torch.cat([padded(shard.tokens, length) for shard in shards]),
+        torch.cat([padded(shard.features, length - 1) for shard in shards]),
+        torch.cat([padded(shard.final, length - 1) for shard in shards]),
+        torch.cat([shard.starts for shard in shards]),
+        torch.cat([shard.ends for shard in shards]),
+    )
+
+
+def shortened(shard: Shard) -> Shard:
+    """Without the places behind the longest text."""
+    length = max(2, int(shard.ends.max()))
+    return Shard(
+        shard.tokens[:, :length],
+        shard.features[:, : length - 1],
+        shard.final[:, : length - 1],
+        shard.starts,
+        shard.ends,
+    )

@@ -1,0 +1,115 @@
+"""A training run from nothing to a drafter that decodes, interrupted and resumed, on a tiny target."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from draftlab.errors import DraftlabError
+from draftlab.train.progress import Silent
+from draftlab.train.run import train
+from draftlab.train.settings import TrainSettings
+from tests.models.saved import save as save_network
+from tests.models.saved import sentence
+from tests.models.tiny import REAL, SEEDS, WIDTH, random_network, tiny_config
+
+
+class KilledAfter(Silent):
+    """Stops the work in the middle of learning."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.learning = False
+
+    def begins(self, what: str, total: int) -> None:
+        self.learning = what.startswith("learning")
+
+    def advances(self, by: int = 1) -> None:
+        if self.learning and by:
+            self.steps -= by
+            if self.steps < 0:
+                raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    network = random_network(tiny_config("llama", WIDTH), seed=SEEDS["llama"])
+    return save_network(network, tmp_path_factory.mktemp("target"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = random.Random(3)
+    folder = tmp_path_factory.mktemp("data")
+    for number in range(40):
+        words = sentence(rng.choices(range(2, REAL), k=24))
+        (folder / f"{number}.txt").write_text(words, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(target: Path, data: Path) -> TrainSettings:
+    return TrainSettings(
+        target=str(target), data=(str(data),), minutes=0.02, draft_vocab=40, new_tokens=12, batch=4, dtype="float32"
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "drafter"
+    train(settings, folder, Silent(), keep=True)
+    return folder
+
+
+def test_a_run_leaves_a_checkpoint_a_card_and_its_provenance(folder: Path) -> None:
+    found = json.loads((folder / "provenance.json").read_text())
+    assert found["data"]["held_out_texts"] > 0
+    assert found["data"]["written_tokens"] > 0
+    assert [point["step"] for point in found["curve"]] == sorted({point["step"] for point in found["curve"]})
+    assert "acceptance by position" in (folder / "README.md").read_text()
+    config = json.loads((folder / "config.json").read_text())
+    assert config["draft_vocab_size"] == 40
+    assert config["eagle_aux_hidden_state_layer_ids"] == [1, 2]
+
+
+def test_the_loss_falls(folder: Path) -> None:
+    curve = json.loads((folder / "provenance.json").read_text())["curve"]
+    assert curve[-1]["loss"] < curve[1]["loss"]
+
+
+def test_an_interrupted_run_that_is_resumed_has_the_same_curve(folder: Path, tmp_path: Path) -> None:
+    whole = json.loads((folder / "provenance.json").read_text())
+    again = tmp_path / "again"
+    shutil.copytree(folder, again)
+    for name in ("provenance.json", "model.safetensors", "config.json", "work/checkpoint.safetensors"):
+        (again / name).unlink()
+    steps = whole["curve"][-1]["step"]
+    for after in (steps // 3, steps // 2):
+        with pytest.raises(KeyboardInterrupt):
+            train(None, again, KilledAfter(after), keep=True)
+    resumed = train(None, again, Silent(), keep=True)
+    assert [point.model_dump(mode="json") for point in resumed.curve] == whole["curve"]
+    assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_a_finished_run_is_not_trained_again(folder: Path, settings: TrainSettings) -> None:
+    with pytest.raises(DraftlabError, match="trained already"):
+        train(None, folder, Silent())
+    with pytest.raises(DraftlabError, match="trained already"):
+        train(settings, folder, Silent())
+
+
+def test_a_folder_with_other_things_is_left_alone(settings: TrainSettings, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(DraftlabError, match="not empty"):
+        train(settings, tmp_path, Silent())
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_layers_that_the_target_lacks_are_refused(settings: TrainSettings, tmp_path: Path) -> None:
+    with pytest.raises(DraftlabError, match="has 2"):
+        train(settings.model_copy(update={"layers_read": (1, 9)}), tmp_path / "out", Silent())

@@ -1,0 +1,83 @@
+"""Losses, draft lengths and the order of texts."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from draftlab.train.held_out import best_length
+from draftlab.train.learning import Schedule
+from draftlab.train.losses import LOSSES, loss_and_gradient
+from draftlab.train.settings import Loss
+from draftlab.train.shards import Shard, Shards
+from draftlab.train.vocabulary import choose_tokens, count_tokens
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_in_chunks_it_is_the_same_gradient(loss: Loss) -> None:
+    torch.manual_seed(0)
+    outs, finals, head = torch.randn(11, 6), torch.randn(11, 6), torch.randn(9, 6)
+    asked = outs.clone().requires_grad_(True)
+    whole = LOSSES[loss](asked @ head.T, finals @ head.T).mean()
+    whole.backward()
+    found, gradient = loss_and_gradient(loss, outs, finals, head, chunk=4)
+    assert found == pytest.approx(float(whole), rel=1e-5)
+    torch.testing.assert_close(gradient, asked.grad)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_nothing_is_better_than_to_agree(loss: Loss) -> None:
+    torch.manual_seed(0)
+    finals, head = 3.0 * torch.randn(5, 6), torch.randn(9, 6)
+    agreed, _ = loss_and_gradient(loss, finals, finals, head)
+    for _ in range(5):
+        other, _ = loss_and_gradient(loss, finals + torch.randn(5, 6), finals, head)
+        assert agreed < other
+
+
+def test_total_variation_is_what_is_rejected() -> None:
+    own, target = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.9, 0.1]]).log()
+    assert float(LOSSES["total-variation"](own, target)) == pytest.approx(0.4)
+
+
+def test_best_length_by_hand() -> None:
+    # tokens a round: 1.8, 2.2; rounds: 1.2, 2.0 of a plain step
+    assert best_length((0.8, 0.5), (100, 120, 200)) == (1, pytest.approx(1.5))
+    assert best_length((0.8, 0.5), (100, 120, 130)) == (2, pytest.approx(2.2 / 1.3))
+
+
+def test_depths_follow_one_another() -> None:
+    schedule = Schedule((1, 2, 3), (2, 1, 2))
+    assert [schedule.depth(step) for step in range(6)] == [1, 1, 2, 3, 3, 3]
+
+
+def _shard(num: int, length: int, first: int) -> Shard:
+    tokens = torch.arange(first, first + num).repeat_interleave(length).view(num, length).int()
+    states = torch.zeros(num, length - 1, 2)
+    return Shard(tokens, states, states, torch.full((num,), 2).int(), torch.full((num,), length).int())
+
+
+def test_every_text_comes_once_a_round_in_an_order_of_the_seed(tmp_path: Path) -> None:
+    shards = Shards(tmp_path)
+    for number, length in enumerate((5, 7, 6, 4, 5)):
+        shards.write(number, number == 4, _shard(6, length, 10 * number))
+    first = list(islice(shards.batches(4, seed=1), 6))
+    seen = sorted(int(tokens[0]) for batch in first for tokens in batch.tokens)
+    assert seen == sorted(int(t) for n in range(4) for t in range(10 * n, 10 * n + 6))
+    again = list(islice(shards.batches(4, seed=1), 6))
+    assert all(torch.equal(mine.tokens, theirs.tokens) for mine, theirs in zip(first, again, strict=True))
+    other = list(islice(shards.batches(4, seed=2), 6))
+    assert any(not torch.equal(mine.tokens, theirs.tokens) for mine, theirs in zip(first, other, strict=True))
+
+
+def test_the_vocabulary_is_what_was_written_and_what_ends_a_text(tmp_path: Path) -> None:
+    shards = Shards(tmp_path)
+    tokens = torch.tensor([[3, 3, 5, 5, 7]]).int()
+    states = torch.zeros(1, 4, 2)
+    shards.write(0, False, Shard(tokens, states, states, torch.tensor([2]).int(), torch.tensor([5]).int()))
+    counts = count_tokens(shards, [], 9)
+    assert counts.argmax() == 5
+    assert choose_tokens(counts, 3, always=[8]).tolist() == [5, 7, 8]
