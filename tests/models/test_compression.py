@@ -14,7 +14,7 @@ from draftlab.engines import form_choice, int4, int8
 from draftlab.engines.compression import arrange_linear_layers
 from draftlab.engines.int4 import Int4Linear
 from draftlab.engines.int8 import Int8Linear
-from draftlab.engines.linear_layers import LINEAR
+from draftlab.engines.linear_layers import LINEAR, find_linear_layers
 from draftlab.engines.packing import PackedLinear
 from draftlab.engines.transformers import TransformersModel
 from draftlab.errors import DraftlabError, UnsupportedError
@@ -99,6 +99,18 @@ def test_a_row_does_not_suffer_from_its_neighbours(has_bias: bool) -> None:
     assert (beside[:, 1:2] - expected).abs().max() < 0.5
     assert (layer(small) - expected).abs().max() < 0.5
     torch.testing.assert_close(beside[0, 2], torch.zeros(24) if bias is None else bias, atol=1e-3, rtol=0)
+
+
+def test_inputs_are_measured_where_they_arrive_and_nothing_stays_behind() -> None:
+    network = copy.deepcopy(tiny_family("gpt2").network)
+    sites = find_linear_layers(network)
+    tokens = torch.tensor([encode("")])
+    found = form_choice.mean_squares(sites, lambda: network(input_ids=tokens))
+    assert len(found) == len(sites)
+    (head,) = (site for site in sites if site.layer is network.lm_head)
+    hidden = network.transformer(input_ids=tokens).last_hidden_state
+    torch.testing.assert_close(found[head], hidden.detach()[0].square().mean(0))
+    assert not any(module._forward_pre_hooks for module in network.modules())
 
 
 class Slow(Int8Linear):
@@ -217,7 +229,7 @@ def test_int4_is_refused_without_the_kernels(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(int4, "_pack", no_kernel)
     network = copy.deepcopy(tiny_family("llama").network)
     with pytest.raises(
-        UnsupportedError, match=r"cannot be compressed to int4: torch has no kernel .*could not run it$"
+        UnsupportedError, match=r"cannot be compressed to int4: torch has no kernel .*could not run it\n"
     ):
         arrange_linear_layers(network, encode, LoadOptions(device="cpu", compress="int4"), "small")
 

@@ -60,7 +60,19 @@ def test_the_search_rounds_better_than_the_whole_range(monkeypatch: pytest.Monke
 
     searched = error()
     monkeypatch.setattr(int4, "_CLIPS", (1.0,))
+    monkeypatch.setattr(int4, "_REFITS", 0)
     assert searched < 0.97 * error()
+
+
+def test_inputs_that_are_large_are_rounded_best() -> None:
+    torch.manual_seed(0)
+    weight, importance = torch.randn(64, 64), torch.ones(64)
+    importance[::4] = 1000.0
+    every = torch.eye(64)
+    plain = (Int4Linear(weight, None)(every) - weight.T).square().mean(1)
+    aimed = (Int4Linear(weight, None, importance)(every) - weight.T).square().mean(1)
+    assert aimed[::4].mean() < 0.8 * plain[::4].mean()
+    assert aimed.mean() < 4.0 * plain.mean()
 
 
 @pytest.mark.parametrize(("shape", "fits"), [((48, 64), True), ((50, 64), False), ((48, 72), False)])

@@ -18,9 +18,10 @@ from draftlab.engines.form_choice import (
     agreement_of,
     choose_form,
     compress_layer,
+    mean_squares,
     require_form,
 )
-from draftlab.engines.linear_layers import LINEAR, find_linear_layers
+from draftlab.engines.linear_layers import LINEAR, Site, find_linear_layers
 from draftlab.engines.packing import ROWS, PackedLinear, pack
 from draftlab.engines.restricted_head import RestrictedHead
 from draftlab.errors import UnsupportedError
@@ -74,9 +75,7 @@ def arrange_network(
         return str(_elsewhere(replace(options, compress=compress), name)["linear"])
     if compress in COMPRESSED:
         require_form(compress, name)
-        head = _head_of(network)
-        for site in find_linear_layers(network):
-            site.put(compress_layer(site, compress, head))
+        _put(network, find_linear_layers(network), compress, partial(run, _POSITIONS))
         return compress
     form = "plain" if pack(network, run=run) else "packed"
     if compress == "none":
@@ -99,15 +98,20 @@ def _elsewhere(options: LoadOptions, name: str) -> dict[str, Any]:
 
 @torch.inference_mode()
 def _compress(network: Any, sample: Sequence[int], form: str) -> Agreement:
-    """Put every linear layer into 8 or 4 bits, one after another, so that memory only shrinks."""
     before = _logits(network, sample)
+    _put(network, find_linear_layers(network), form, partial(_logits, network, sample))
+    return agreement_of(before, _logits(network, sample))
+
+
+def _put(network: Any, sites: Sequence[Site], form: str, run: Callable[[], object]) -> None:
+    """Put every linear layer into 8 or 4 bits, one after another, so that memory only shrinks."""
     head = _head_of(network)
-    for site in find_linear_layers(network):
-        layer = compress_layer(site, form, head)
+    squares = mean_squares(sites, run) if form == "int4" else {}
+    for site in sites:
+        layer = compress_layer(site, form, head, squares.get(site))
         if layer is not site.layer:
             site.put(layer)
             site.drop_weight()
-    return agreement_of(before, _logits(network, sample))
 
 
 def _head_of(network: Any) -> object:

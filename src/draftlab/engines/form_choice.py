@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from draftlab.engines.int4 import Int4Linear, fits_int4, require_int4
 from draftlab.engines.int8 import Int8Linear, require_int8
@@ -42,7 +43,7 @@ def require_form(form: str, name: str) -> None:
     {"int8": require_int8, "int4": require_int4}[form](name)
 
 
-def compress_layer(site: Site, form: str, head: object) -> torch.nn.Module:
+def compress_layer(site: Site, form: str, head: object, importance: Tensor | None) -> torch.nn.Module:
     """The layer of `site` in 8 or 4 bits; what 4 bits do not suit gets 8, or stays where there are none.
 
     Such is the output `head`: in 4 bits it saved a Qwen2.5-Coder-0.5B 6 % of a pass, and cost as much agreement with
@@ -50,11 +51,31 @@ def compress_layer(site: Site, form: str, head: object) -> torch.nn.Module:
     """
     weight = site.weight
     if form == "int4" and site.layer is not head and fits_int4(weight):
-        return Int4Linear(weight, site.bias)
+        return Int4Linear(weight, site.bias, importance)
     if form == "int4" and _why_unsupported("int8", "") is not None:
         layer: torch.nn.Module = site.layer
         return layer
     return Int8Linear(weight, site.bias)
+
+
+def mean_squares(sites: Sequence[Site], run: Callable[[], object]) -> dict[Site, Tensor]:
+    """The mean square of each input of each layer [in] over what `run` passes through it."""
+    found: dict[Site, Tensor] = {}
+
+    def listen(site: Site) -> RemovableHandle:
+        def keep(_layer: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            found[site] = inputs[0].detach().float().flatten(0, -2).square().mean(0)
+
+        handle: RemovableHandle = site.layer.register_forward_pre_hook(keep)
+        return handle
+
+    handles = [listen(site) for site in sites]
+    try:
+        run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
 
 
 def choose_form(
@@ -71,7 +92,14 @@ def choose_form(
         if reason := _why_not(smaller, sites, name):
             reasons.append(reason)
         else:
-            layers[smaller] = [compress_layer(site, smaller, head) for site in sites]
+            squares = mean_squares(sites, passes.logits) if smaller == "int4" else {}
+            made = layers.get("int8", [None] * len(sites))  # the head is not made twice
+            layers[smaller] = [
+                again
+                if again is not None and site.layer is head
+                else compress_layer(site, smaller, head, squares.get(site))
+                for site, again in zip(sites, made, strict=True)
+            ]
     if len(layers) == 1:
         say(f"drafter {name}: {form}, {reasons[0]}")
         return {"linear": form}

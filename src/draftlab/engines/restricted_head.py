@@ -19,10 +19,12 @@ from draftlab.sampling import over_vocabulary
 class RestrictedHead(torch.nn.Module):
     """The rows of `tokens` [n] of an output head; the logits are as wide as before."""
 
+    tokens: Tensor
+
     def __init__(self, head: torch.nn.Linear, tokens: Tensor) -> None:
         super().__init__()
         self.in_features, self.out_features = head.in_features, head.out_features
-        self.tokens = tokens.to(head.weight.device)
+        self.register_buffer("tokens", tokens.to(head.weight.device), persistent=False)
         self.kept = torch.nn.Linear(self.in_features, len(tokens), bias=head.bias is not None, device="meta")
         self.kept.weight = _rows_of(head.weight, self.tokens)  # copies: an embedding may be tied to the whole of it
         if head.bias is not None:
