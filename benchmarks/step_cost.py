@@ -140,7 +140,7 @@ def _ms(ns: float) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", required=True, help="the target; after it, any drafters")
-    parser.add_argument("--compress", choices=("none", "int8", "auto"), default="auto", help="of the drafters")
+    parser.add_argument("--compress", choices=("none", "int8", "int4", "auto"), default="auto", help="of the drafters")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--rows", action="append", type=int)

@@ -27,7 +27,9 @@ class LoadOptions:
     fixed_rows: int | None = None
     """Run every pass with this many rows, so that a token's logits do not depend on its block (the exact mode)."""
     compress: Compression = "none"
-    """Keep linear weights in 8 bits on a CPU: other logits, sooner. For drafters only; `auto` measures."""
+    """Keep linear weights in 8 or 4 bits on a CPU: other logits, sooner. For drafters only; `auto` measures."""
+    head: int = 0
+    """Compute the logits of so many tokens alone, the others are -inf. For drafters only; 0 is all."""
     capture: bool = True
     """On a CUDA device: launch whole passes, and whole greedy drafts, as CUDA graphs."""
     most_rows: int = 1

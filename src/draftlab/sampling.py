@@ -64,6 +64,12 @@ class Warper:
             raise NonFiniteLogitsError(self.model, position + row)
 
 
+def over_vocabulary(logits: Tensor, tokens: Tensor, vocab_size: int) -> Tensor:
+    """Logits [..., n] of `tokens` [n] as rows over all tokens; the others have -inf and cannot be drawn."""
+    whole = logits.new_full((*logits.shape[:-1], vocab_size), -torch.inf)
+    return whole.index_copy_(-1, tokens, logits)
+
+
 def _penalise(scores: Tensor, prefix: Sequence[int], tail: Sequence[int], penalty: float) -> Tensor:
     """Divide positive and multiply negative scores of the tokens that a row's text already holds."""
     scores = scores.clone()

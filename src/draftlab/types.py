@@ -213,14 +213,14 @@ Warp = Callable[["Tensor", Sequence[int], Sequence[int]], Distributions]
 """(logits [n, vocab], text before row 0, tokens after it) -> the n distributions that are really sampled from."""
 
 
-Compression = Literal["none", "int8", "auto"]
+Compression = Literal["none", "int8", "int4", "auto"]
 """How a drafter's weights are kept on a CPU; `auto` takes what a short measurement finds faster."""
 
 
 class LoadModel(Protocol):
     """Loads a model beside the target, once for all drafters that ask for the same."""
 
-    def __call__(self, reference: str, compress: Compression = "none") -> LoadedModel: ...
+    def __call__(self, reference: str, compress: Compression = "none", head: int = 0) -> LoadedModel: ...
 
 
 Arrange = Callable[["Module", Callable[[int], "Tensor"], Compression, str], str]
@@ -233,7 +233,8 @@ class DrafterContext:
 
     target: LoadedModel
     load_model: LoadModel
-    """Loads a second model from a hub id, folder, GGUF file or catalogue name."""
+    """Loads a second model from a hub id, folder, GGUF file or catalogue name; with `head`, only so many of its tokens
+    can be drafted, and the rest of its output head is not computed."""
     warp_for: Callable[[str], Warp]
     """The run's resolved sampling, for the logits of the named model."""
     load_tensors: Callable[[str], StoredTensors]

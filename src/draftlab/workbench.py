@@ -48,7 +48,7 @@ class Workbench:
     sampling: Sampling
     stopping: Stopping
     drafter_models: dict[str, LoadedModel]
-    """Every model that a drafter has loaded, by reference and compression."""
+    """Every model that a drafter has loaded, by reference, compression and head."""
     say: Report
     drafter_tensors: dict[str, StoredTensors] = field(default_factory=dict)
     """The same of networks that are a drafter's own; what they were read from, without the tensors."""
@@ -101,8 +101,9 @@ class Workbench:
             return tokenizer.encode_chat(prompt.messages)
         return tokenizer.encode(prompt.prompt or "")
 
-    def _load_drafter_model(self, reference: str, compress: Compression = "none") -> LoadedModel:
+    def _load_drafter_model(self, reference: str, compress: Compression = "none", head: int = 0) -> LoadedModel:
         name = reference if compress == "auto" else f"{reference},compress={compress}"  # auto: as is usual
+        name += f",head={head}" if head else ""
         if name not in self.drafter_models:
             self.say(f"loading drafter {reference}")
             self.drafter_models[name] = load_model(
@@ -110,6 +111,7 @@ class Workbench:
                 self.experiment,
                 self.say,
                 compress=compress,
+                head=head,
                 most_rows=2,  # the pending token, and after a full acceptance the last drafted one
                 most_drafted=most_drafted(*self.experiment.gammas),
                 draft_width=self.target.model.vocab_size,

@@ -48,8 +48,8 @@ def test_registered_drafters_conform(name: str, head: Path) -> None:
     check_drafter(lambda context: build_drafter(reference, context))
 
 
-@pytest.mark.parametrize("options", [{"stop_product": "0.3"}, {"stop_confidence": "0.4"}], ids=str)
-def test_so_does_a_model_that_stops_early(options: dict[str, str]) -> None:
+@pytest.mark.parametrize("options", [{"stop_product": "0.3"}, {"stop_confidence": "0.4"}, {"head": "2"}], ids=str)
+def test_so_does_a_model_with_its_options(options: dict[str, str]) -> None:
     check_drafter(lambda context: build_drafter(DrafterReference("model", "toy:0.5", options), context))
 
 

@@ -13,6 +13,7 @@ from draftlab.testing import law_of_decoding
 from tests.laws.conftest import SameLaw
 from tests.laws.toys import (
     EARLY,
+    OPTIONS,
     PROMPT,
     SAMPLINGS,
     STOP,
@@ -79,9 +80,9 @@ def test_as_much_is_drafted_there_as_gamma_says(drafter: str, gamma: int, stops:
 @pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
 @pytest.mark.parametrize("gamma", [2, 3])
 @pytest.mark.parametrize("sampling", ["greedy", "t1", "t.7-k2", "t1-penalty"])
-@pytest.mark.parametrize("drafter", EARLY)
+@pytest.mark.parametrize("drafter", OPTIONS)
 @pytest.mark.parametrize("rule", LOSSLESS)
-def test_so_it_is_where_drafts_end_early(
+def test_so_it_is_with_the_options_of_a_model(
     rule: str, drafter: str, sampling: str, gamma: int, stops: bool, same_law: SameLaw
 ) -> None:
     settings, here = SAMPLINGS[sampling], world(gamma, stops=stops)

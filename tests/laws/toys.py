@@ -78,8 +78,8 @@ class RememberingWarper(Warper):
 def context(sampling: Sampling, widths: Widths = Widths()) -> DrafterContext:
     """What a drafter is built from, on toys."""
 
-    def load(reference: str, compress: Compression = "none") -> LoadedModel:
-        return LoadedModel(ToyModel(widths.drafter, 0.5, SCALE), ToyTokenizer(), {}, {})
+    def load(reference: str, compress: Compression = "none", head: int = 0) -> LoadedModel:
+        return LoadedModel(ToyModel(widths.drafter, 0.5, SCALE, cut=head), ToyTokenizer(), {}, {})
 
     def load_tensors(reference: str) -> StoredTensors:
         config = eagle_config(widths.target, toy_target(widths).hidden_size, widths.target - 1)
@@ -98,12 +98,14 @@ def toy_target(widths: Widths) -> ToyModel:
 
 # The model drafter with options that end drafts early, at thresholds that end some drafts of the toy and not others.
 EARLY = {"model-product": {"stop_product": "0.2"}, "model-confidence": {"stop_confidence": "0.4"}}
+# And with options that change what it can draft: tokens with q = 0 where p > 0.
+OPTIONS = {**EARLY, "model-head": {"head": "2"}}
 
 
 def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
-    """The registered drafter `name`, or one of those that end drafts early."""
-    if name in EARLY:
-        return build_drafter(DrafterReference("model", "toy", EARLY[name]), context(sampling, widths))
+    """The registered drafter `name`, or the model drafter with some of its options."""
+    if name in OPTIONS:
+        return build_drafter(DrafterReference("model", "toy", OPTIONS[name]), context(sampling, widths))
     argument = "toy" if name in ("model", "eagle") else None
     return build_drafter(DrafterReference(name, argument, {}), context(sampling, widths))
 

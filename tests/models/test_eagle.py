@@ -226,7 +226,7 @@ def test_the_speculators_librarys_files_are_the_same_head() -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("compress", ["none", "int8", "auto"])
+@pytest.mark.parametrize("compress", ["none", "int8", "int4", "auto"])
 def test_however_its_weights_are_kept_the_text_is_the_targets(compress: str) -> None:
     model = target()
     plain = run(decoder(model, build(model, *head()), 0), PROMPT, 16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -69,17 +70,25 @@ def test_senseless_lengths_are_refused(low: int, high: int) -> None:
         NgramDrafter.build(context(Sampling()), max_ngram=high, min_ngram=low)
 
 
-@pytest.mark.parametrize(("given", "asked"), [({}, "auto"), ({"compress": "int8"}, "int8")])
-def test_a_models_weights_are_compressed_as_asked(given: dict[str, Compression], asked: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [({}, ("auto", 0)), ({"compress": "int4"}, ("int4", 0)), ({"compress": "int8", "head": 2}, ("int8", 2))],
+)
+def test_a_model_is_loaded_in_the_form_asked_for(given: dict[str, Any], asked: tuple[Compression, int]) -> None:
     plain = context(Sampling())
     calls = []
 
-    def load(reference: str, compress: Compression = "none") -> LoadedModel:
-        calls.append((reference, compress))
+    def load(reference: str, compress: Compression = "none", head: int = 0) -> LoadedModel:
+        calls.append((reference, compress, head))
         return plain.load_model(reference)
 
     ModelDrafter.build(replace(plain, load_model=load), argument="toy", **given)
-    assert calls == [("toy", asked)]
+    assert calls == [("toy", *asked)]
+
+
+def test_a_head_of_less_than_nothing_is_refused() -> None:
+    with pytest.raises(DraftlabError, match="head cannot be -1"):
+        ModelDrafter.build(context(Sampling()), argument="toy", head=-1)
 
 
 class Sure(ToyModel):

@@ -56,7 +56,7 @@ def build(text: str) -> Drafter:
     loaded = LoadedModel(ToyModel(97), ToyTokenizer(), {}, {})
     nothing = StoredTensors("", {}, {}, {})
     warp_for = partial(Warper, Sampling())
-    context = DrafterContext(loaded, lambda name, compress="none": loaded, warp_for, lambda name: nothing)
+    context = DrafterContext(loaded, lambda name, compress="none", head=0: loaded, warp_for, lambda name: nothing)
     return build_drafter(parse_drafter(text), context)
 
 

@@ -38,13 +38,16 @@ class ModelDrafter:
         *,
         argument: str = "",
         compress: Compression = "auto",
+        head: int = 0,
         stop_product: float = 0.0,
         stop_confidence: float = 0.0,
     ) -> ModelDrafter:
         if not argument:
             raise DraftlabError("drafter 'model' needs a model", "Write model:NAME, for example model:distilgpt2.")
         stop_early = StopEarly(stop_product, stop_confidence)  # refused before anything is loaded
-        loaded = context.load_model(argument, compress)
+        if head < 0:
+            raise DraftlabError(f"head cannot be {head}", "It is how many tokens can be drafted; 0 is all of them.")
+        loaded = context.load_model(argument, compress, head)
         require_agreement(context.target, loaded)
         return cls(loaded.model, context.warp_for(loaded.model.name), stop_early)
 

@@ -70,6 +70,10 @@ class HuggingFaceTokenizer:
         added = {i for i, token in self._tokenizer.added_tokens_decoder.items() if token.special}
         return added | set(self._tokenizer.all_special_ids)
 
+    def added_ids(self) -> set[int]:
+        """Special tokens, and those that stand outside what the tokenizer has learnt."""
+        return set(self._tokenizer.added_tokens_decoder) | self.special_ids()
+
     def bytes_of(self, token: int) -> bytes:
         if token in self._tokenizer.added_tokens_decoder:
             return str(self._tokenizer.added_tokens_decoder[token].content).encode()

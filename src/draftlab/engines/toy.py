@@ -11,6 +11,7 @@ from torch import Tensor
 
 from draftlab.chance import derive_seed
 from draftlab.engines.hidden_states import FeatureBuffer
+from draftlab.engines.restricted_head import choose_tokens
 from draftlab.errors import ContractError, DraftlabError, UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
 from draftlab.types import LoadedModel
@@ -25,17 +26,23 @@ class ToyModel:
 
     All toys share one table; `variation` adds that much of a second one, so toys of different variation are like a
     target and its drafter. `vocab_size` may be padded: the logits that two widths share are equal. Hidden states are
-    noise of their own, so that drafters that read them can be tried.
+    noise of their own, so that drafters that read them can be tried. With `cut` only so many tokens have logits.
     """
 
     def __init__(
-        self, vocab_size: int, variation: float = 0.0, scale: float = 2.0, context_length: int | None = None
+        self,
+        vocab_size: int,
+        variation: float = 0.0,
+        scale: float = 2.0,
+        context_length: int | None = None,
+        cut: int = 0,
     ) -> None:
         self.name = f"toy:{variation:g}" if variation else "toy"
         self.vocab_size = vocab_size
         self.variation = variation
         self.scale = scale
         self.context_length = context_length
+        self.cut = cut or vocab_size
         self.num_forwarded = 0  # tokens ever passed: wrong rollback costs passes and not law
         self._tokens: list[int] = []
         self._rows: dict[tuple[int, ...], Tensor] = {}
@@ -89,6 +96,7 @@ class ToyModel:
         if tail not in self._rows:
             base, other = (_noise(self.vocab_size, table, *tail) for table in (0, 1))
             self._rows[tail] = self.scale * (base + self.variation * other)
+            self._rows[tail][self.cut :] = -torch.inf
         return self._rows[tail]
 
 
@@ -124,11 +132,15 @@ class ToyTokenizer:
 
 def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     """The toy called `toy` or `toy:VARIATION`."""
-    if options.compress == "int8":
-        raise UnsupportedError("a toy has no weights that could be compressed to int8", "Write compress=none.")
+    if options.compress in ("int8", "int4"):
+        raise UnsupportedError(
+            f"a toy has no weights that could be compressed to {options.compress}", "Write compress=none."
+        )
+    if options.head:
+        choose_tokens(options.head, len(_ALPHABET), {0}, source.reference)  # refuses what makes no sense
     _, _, variation = source.location.partition(":")
     try:
-        model = ToyModel(len(_ALPHABET), float(variation or 0.0), scale=4.0, context_length=4096)
+        model = ToyModel(len(_ALPHABET), float(variation or 0.0), 4.0, 4096, cut=options.head)
     except ValueError as error:
         raise DraftlabError(f"toy '{variation}' is no number", "Write toy:0.5, for example.") from error
     return LoadedModel(

@@ -14,6 +14,7 @@ from draftlab.engines.fixed_shape import FixedShapeModel, require_exact
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.loading import Checkpoint, open_checkpoint
 from draftlab.engines.network import HuggingFaceNetwork
+from draftlab.engines.restricted_head import restrict_head
 from draftlab.engines.settings import decoding_defaults
 from draftlab.errors import ContractError
 from draftlab.models import LoadOptions, ModelSource
@@ -65,6 +66,9 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     tokenizer = checkpoint.load_tokenizer()
     network = checkpoint.load_network()
     description = checkpoint.describe(network)
+    if options.head:  # before the layers are arranged, which is measured on what is left of it
+        restrict_head(network, options.head, tokenizer.added_ids(), source.reference)
+        description["head"] = options.head
     description |= arrange_linear_layers(network, tokenizer.encode, options, source.reference)
     model: TransformersModel | FixedShapeModel | CapturedModel
     if options.fixed_rows is not None:

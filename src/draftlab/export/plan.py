@@ -49,6 +49,7 @@ class Assistant:
     stop_confidence: float = 0.0
     stop_product: float = 0.0
     compress: str = "auto"
+    head: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _convert(reference: DrafterReference, model: Model | None) -> Lookup | Assis
             stop_confidence=float(options.get("stop_confidence", 0)),
             stop_product=float(options.get("stop_product", 0)),
             compress=options.get("compress", "auto"),
+            head=int(options.get("head", 0)),
         )
     return None
 

@@ -117,8 +117,11 @@ def _assistant(drafter: Assistant) -> list[str]:
         found.append(f"stop_product={drafter.stop_product:g} is draftlab's own: the engine drafts to the end")
     if drafter.stop_confidence:
         found.append(f"stop_confidence={drafter.stop_confidence:g} is carried over to transformers and llama.cpp alone")
-    if drafter.compress == "int8":
-        found.append("the run's drafter had weights of 8 bits (compress=int8), the engine has the checkpoint's")
+    if drafter.compress in ("int8", "int4"):
+        form, bits = drafter.compress, drafter.compress.removeprefix("int")
+        found.append(f"the run's drafter had weights of {bits} bits (compress={form}), the engine has the checkpoint's")
+    if drafter.head:
+        found.append(f"the run's drafter drafted {drafter.head} tokens alone (head=), the engine drafts all of them")
     return found
 
 

@@ -144,9 +144,11 @@ def _decoder(
 
 
 def _toy_context(sampling: Sampling) -> DrafterContext:
-    def toy(reference: str, compress: Compression = "none") -> LoadedModel:
+    def toy(reference: str, compress: Compression = "none", head: int = 0) -> LoadedModel:
         variation = float(reference.partition(":")[2] or 0.5)
-        return LoadedModel(ToyModel(_VOCAB, variation, scale=_SCALE), ToyTokenizer(), {}, {"source": reference})
+        return LoadedModel(
+            ToyModel(_VOCAB, variation, scale=_SCALE, cut=head), ToyTokenizer(), {}, {"source": reference}
+        )
 
     def tensors(reference: str) -> StoredTensors:
         from draftlab.engines.tensors import load_tensors

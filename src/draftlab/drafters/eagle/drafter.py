@@ -15,6 +15,7 @@ from draftlab.drafters.eagle.network import EagleNetwork
 from draftlab.drafters.stopping_early import NEVER, StopEarly, probability_of
 from draftlab.errors import ContractError, DraftlabError
 from draftlab.features import FeatureTap, ShowsFeatures
+from draftlab.sampling import over_vocabulary
 from draftlab.types import Compression, Draft, DrafterContext, Rng, Round, Row, Warp
 
 _MOST_WAITING = 256
@@ -127,7 +128,7 @@ class EagleDrafter:
         """Logits [1, vocab] over the target's tokens; those that the head does not have cannot be drawn."""
         if self._covers_all:
             return logits
-        return logits.new_full((1, self._vocab_size), -torch.inf).index_copy_(1, self._target_ids, logits)
+        return over_vocabulary(logits, self._target_ids, self._vocab_size)
 
 
 def _pass_over(network: EagleNetwork) -> Callable[[int], Tensor]:
