@@ -157,8 +157,9 @@ def test_auto_takes_what_is_faster_and_says_so(
         ((100, 80, 73), (40, 50), "int8"),  # not a tenth
         ((100, 95, 90), (40, 40), "int4"),
         ((100, 80, 40), (40, 39), "int4"),  # as often the same, nearly
-        ((100, 80, 40), (40, 38), "int8"),
-        ((100, 95, 40), (40, 38), None),
+        ((100, 80, 40), (40, 31), "int4"),  # saves a half, loses less than a quarter
+        ((100, 80, 40), (40, 29), "int8"),
+        ((100, 95, 40), (40, 27), None),
     ],
 )
 def test_auto_wants_a_tenth_and_no_worse_drafts(

@@ -23,7 +23,7 @@ Agreement = dict[str, int]
 _WARM_UP = 2
 _TIMED = 7
 _WORTH_IT = 0.9  # of the time that a pass takes otherwise
-_MARGIN = 1 / 32  # of the positions of a text: so many more likeliest tokens may int4 change than int8 does
+_HALF = 0.5  # of a round is drafting, or about that, where drafting pays
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,22 @@ def require_form(form: str, name: str) -> None:
     {"int8": require_int8, "int4": require_int4}[form](name)
 
 
-def compress_layer(site: Site, form: str, head: object, importance: Tensor | None) -> torch.nn.Module:
+def compress_layer(
+    site: Site, form: str, head: object, importance: Tensor | None, wide: torch.nn.Module | None = None
+) -> torch.nn.Module:
     """The layer of `site` in 8 or 4 bits; what 4 bits do not suit gets 8, or stays where there are none.
 
-    Such is the output `head`: in 4 bits it saved a Qwen2.5-Coder-0.5B 6 % of a pass and cost it two hundredths of the
-    overlap with the uncompressed network, where all other layers together cost three to five (decision 0020).
+    `wide` is the layer in 8 bits, where there is one already. The output `head` does not suit 4 bits: they saved a
+    Qwen2.5-Coder-0.5B 6 % of a pass and cost it two hundredths of the overlap with the uncompressed network, where all
+    other layers together cost three to five (decision 0020).
     """
     weight = site.weight
+    has_int8 = form == "int8" or _why_unsupported("int8", "") is None
+    wide = wide or (Int8Linear(weight, site.bias) if has_int8 else None)
     if form == "int4" and site.layer is not head and fits_int4(weight):
-        return Int4Linear(weight, site.bias, importance)
-    if form == "int4" and _why_unsupported("int8", "") is not None:
-        layer: torch.nn.Module = site.layer
-        return layer
-    return Int8Linear(weight, site.bias)
+        return Int4Linear(weight, site.bias, importance, wide)
+    layer: torch.nn.Module = site.layer
+    return layer if wide is None else wide
 
 
 def mean_squares(sites: Sequence[Site], run: Callable[[], object]) -> dict[Site, Tensor]:
@@ -83,8 +86,8 @@ def choose_form(
 ) -> dict[str, Any]:
     """Leave the layers in `form`, or compress them where a pass of one row is clearly faster so; what is known of it.
 
-    4 bits are taken where they are clearly faster than all else and agree about as often with the uncompressed network
-    as 8 bits do: what a draft saves must not be lost to rejections.
+    4 bits are taken where they are clearly faster than all else, and the share of a pass that they save is twice the
+    share of likeliest tokens that they lose against 8 bits: drafting is half of a round, a rejection ends all of it.
     """
     layers: dict[str, list[torch.nn.Module]] = {form: [site.layer for site in sites]}
     reasons = []
@@ -93,12 +96,10 @@ def choose_form(
             reasons.append(reason)
         else:
             squares = mean_squares(sites, passes.logits) if smaller == "int4" else {}
-            made = layers.get("int8", [None] * len(sites))  # the head is not made twice
+            made = layers.get("int8", [None] * len(sites))  # not made twice
             layers[smaller] = [
-                again
-                if again is not None and site.layer is head
-                else compress_layer(site, smaller, head, squares.get(site))
-                for site, again in zip(sites, made, strict=True)
+                compress_layer(site, smaller, head, squares.get(site), wide)
+                for site, wide in zip(sites, made, strict=True)
             ]
     if len(layers) == 1:
         say(f"drafter {name}: {form}, {reasons[0]}")
@@ -148,7 +149,9 @@ def _choose(form: str, times: Mapping[str, int], agreements: Mapping[str, Agreem
         return best
     found = agreements["int4"]
     beside = agreements["int8"]["equal"] if "int8" in agreements else found["positions"]
-    return "int4" if found["equal"] >= beside - _MARGIN * found["positions"] else best
+    saved = 1.0 - times["int4"] / times[best]
+    lost = 1.0 - found["equal"] / max(1, beside)
+    return "int4" if lost <= _HALF * saved else best
 
 
 def _in_words(chosen: str, times: Mapping[str, int], agreements: Mapping[str, Agreement]) -> str:

@@ -39,18 +39,22 @@ def _attend(
     """query [texts, heads, rows, dim], key and value [texts, groups, places, dim] -> [texts, rows, heads, dim]."""
     texts, heads, rows, dim = query.shape
     share = heads // key.shape[1]
-    causal = (
-        rows > 1 and attention_mask is None and (getattr(module, "is_causal", True) if is_causal is None else is_causal)
-    )
-    folded = 1 < share * rows <= _FEW and share > 1 and not causal
+    if is_causal is None:
+        is_causal = getattr(module, "is_causal", True)
+    causal = bool(is_causal) and rows > 1 and attention_mask is None
+    folded = share > 1 and share * rows <= _FEW and not causal
     if folded:
         query = query.reshape(texts, heads // share, share * rows, dim)
-        if attention_mask is not None and rows > 1:
-            attention_mask = _of_folded(attention_mask, share)
-    elif share > 1:
-        key, value = (each.repeat_interleave(share, dim=1) for each in (key, value))
+        attention_mask = None if attention_mask is None else _of_folded(attention_mask, share)
     out = scaled_dot_product_attention(
-        query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scaling, is_causal=causal
+        query,
+        key,
+        value,
+        attn_mask=attention_mask,
+        dropout_p=dropout,
+        scale=scaling,
+        is_causal=causal,
+        enable_gqa=share > 1 and not folded,
     )
     return out.reshape(texts, heads, rows, -1).transpose(1, 2).contiguous(), None
 
