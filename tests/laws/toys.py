@@ -98,12 +98,17 @@ def toy_target(widths: Widths) -> ToyModel:
 
 # The model drafter with options that end drafts early, at thresholds that end some drafts of the toy and not others.
 EARLY = {"model-product": {"stop_product": "0.2"}, "model-confidence": {"stop_confidence": "0.4"}}
+# Drafters behind prompt lookup.
+BEHIND = {"lookup": "model:toy", "lookup-eagle": "eagle:toy", "lookup-early": "model:toy,stop_confidence=0.4"}
 
 
 def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
-    """The registered drafter `name`, or one of those that end drafts early."""
+    """The registered drafter `name`, or one of those that end drafts early or stand behind prompt lookup."""
     if name in EARLY:
         return build_drafter(DrafterReference("model", "toy", EARLY[name]), context(sampling, widths))
+    if name in BEHIND:  # two tokens are a long match in a text of four, and none in the prompt
+        reference = DrafterReference("lookup", BEHIND[name], {"lookup_min_ngram": "2"})
+        return build_drafter(reference, context(sampling, widths))
     argument = "toy" if name in ("model", "eagle") else None
     return build_drafter(DrafterReference(name, argument, {}), context(sampling, widths))
 
