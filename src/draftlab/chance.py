@@ -55,6 +55,8 @@ class PhiloxRng:
 
     def accept(self, probability: float, position: int) -> bool:
         """True with `probability`."""
+        if not 0.0 < probability < 1.0:
+            return probability >= 1.0  # no need to toss: greedy coins all fall as they must
         return self._uniform("accept", position) < probability
 
     def _uniform(self, purpose: Purpose, position: int) -> float:
