@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -36,17 +37,27 @@ class PhiloxChance:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        # One generator that is set to each draw's address: a new one asks the system for entropy that nobody needs.
+        self._bits = Philox(key=[seed, 0])
+        self._generator = Generator(self._bits)
+        self._state = self._bits.state  # as it is before anything was drawn
 
     def round(self, index: int, length: int = 0) -> PhiloxRng:
         """The chance of round `index`."""
-        return PhiloxRng(self.seed, index)
+        return PhiloxRng(self, index)
+
+    def uniform(self, counter: Sequence[int]) -> float:
+        """The first number in [0, 1) at an address of four words."""
+        self._state["state"]["counter"] = np.array(counter, dtype=np.uint64)
+        self._bits.state = self._state
+        return float(self._generator.random())
 
 
 class PhiloxRng:
     """The chance of one round."""
 
-    def __init__(self, seed: int, index: int) -> None:
-        self._seed = seed
+    def __init__(self, chance: PhiloxChance, index: int) -> None:
+        self._chance = chance
         self._index = index
 
     def draw(self, row: Row, purpose: Purpose, position: int) -> int:
@@ -55,12 +66,13 @@ class PhiloxRng:
 
     def accept(self, probability: float, position: int) -> bool:
         """True with `probability`."""
+        if not 0.0 < probability < 1.0:
+            return probability >= 1.0  # no need to toss: greedy coins all fall as they must
         return self._uniform("accept", position) < probability
 
     def _uniform(self, purpose: Purpose, position: int) -> float:
         # The lowest counter word stays free for the generator's own steps.
-        counter = [0, position, self._index, _PURPOSES[purpose]]
-        return float(Generator(Philox(key=[self._seed, 0], counter=counter)).random())
+        return self._chance.uniform((0, position, self._index, _PURPOSES[purpose]))
 
 
 class CoupledChance:

@@ -16,6 +16,8 @@ from torch import Tensor
 from draftlab.errors import ContractError
 from draftlab.types import Distributions, Draft, Row
 
+_LONG = 2**16  # tokens from which on it pays to add up by blocks
+_BLOCK = 512  # tokens whose mass is added up at once
 _EMPTY = 1e-12  # a residual with less mass than this is rounding: p and q are equal
 
 
@@ -62,6 +64,8 @@ class DenseRow:
 
     def quantile(self, u: float) -> int:
         mass = self.mass.cpu() if self.mass.device.type == "mps" else self.mass  # MPS has no float64
+        if mass.device.type == "cpu" and len(mass) >= _LONG:
+            return _by_blocks(mass, u)
         cumulative = mass.cumsum(0, dtype=torch.float64)
         # Scaled by the true total, so that rounding in the softmax cannot push `u` past the end.
         at = torch.searchsorted(cumulative, cumulative[-1:] * u, right=True)
@@ -76,7 +80,7 @@ class DenseRow:
     def minus(self, other: Row, scale: float = 1.0) -> Row:
         rest = self._over(other, scale)
         total = rest.sum()
-        return DenseRow(rest / total) if float(total) > _EMPTY else self
+        return DenseRow(rest.div_(total)) if float(total) > _EMPTY else self
 
     def excess(self, other: Row, scale: float = 1.0) -> float:
         return float(self._over(other, scale).sum())
@@ -102,6 +106,26 @@ class DenseRow:
             case _:
                 raise ContractError(f"cannot subtract a {type(other).__name__} from a distribution")
         return rest.clamp_(min=0)
+
+
+def _by_blocks(mass: Tensor, u: float) -> int:
+    """The token at `u` of `mass` [vocab]: first the block that holds it, then its place there.
+
+    The masses of a whole vocabulary are added up one after the other on a CPU, those of blocks several at a time.
+    """
+    whole = len(mass) - len(mass) % _BLOCK
+    sums = mass[:whole].reshape(-1, _BLOCK).sum(-1, dtype=torch.float64)
+    cumulative = torch.cat([sums, mass[whole:].sum(0, keepdim=True, dtype=torch.float64)]).cumsum(0)
+    goal = float(cumulative[-1]) * u
+    block = int(torch.searchsorted(cumulative, goal, right=True))
+    start, end = block * _BLOCK, (block + 1) * _BLOCK
+    if block < len(cumulative):
+        within = mass[start:end].cumsum(0, dtype=torch.float64)
+        before = float(cumulative[block - 1]) if block else 0.0
+        at = int(torch.searchsorted(within, goal - before, right=True))
+        if at < len(within):
+            return start + at
+    return int(mass[:end].nonzero()[-1])  # rounded past the end of its block
 
 
 class PointMasses:

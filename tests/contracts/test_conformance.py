@@ -32,7 +32,7 @@ from draftlab.types import Draft, Drafter, DrafterContext, Rng, Round, Verificat
 from tests.models.eagle import eagle_config, eagle_tensors, save_eagle
 
 # What a drafter cannot be built without; a registered drafter that needs more must be named here.
-ARGUMENTS = {"model": "toy:0.5"}
+ARGUMENTS = {"model": "toy:0.5", "lookup": "model:toy:0.5"}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,14 @@ def test_registered_drafters_conform(name: str, head: Path) -> None:
 @pytest.mark.parametrize("options", [{"stop_product": "0.3"}, {"stop_confidence": "0.4"}, {"head": "2"}], ids=str)
 def test_so_does_a_model_with_its_options(options: dict[str, str]) -> None:
     check_drafter(lambda context: build_drafter(DrafterReference("model", "toy:0.5", options), context))
+
+
+@pytest.mark.parametrize("shortest", [1, 2])
+@pytest.mark.parametrize("other", ["model:toy:0.5", "model:toy:0.5,stop_confidence=0.4", "eagle"])
+def test_so_do_drafters_behind_prompt_lookup(other: str, shortest: int, head: Path) -> None:
+    argument = f"eagle:{head}" if other == "eagle" else other
+    options = {"lookup_min_ngram": str(shortest)}
+    check_drafter(lambda context: build_drafter(DrafterReference("lookup", argument, options), context))
 
 
 @pytest.mark.parametrize("name", RULES.names())

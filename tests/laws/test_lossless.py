@@ -12,6 +12,7 @@ from draftlab.rules import RULES
 from draftlab.testing import law_of_decoding
 from tests.laws.conftest import SameLaw
 from tests.laws.toys import (
+    BEHIND,
     EARLY,
     OPTIONS,
     PROMPT,
@@ -68,7 +69,7 @@ def test_the_law_of_the_text_is_the_targets(
 
 @pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
 @pytest.mark.parametrize("gamma", [1, 2, 3, 4])
-@pytest.mark.parametrize("drafter", ["ngram", "model"])
+@pytest.mark.parametrize("drafter", ["ngram", "model", "lookup"])
 def test_as_much_is_drafted_there_as_gamma_says(drafter: str, gamma: int, stops: bool) -> None:
     settings, here = SAMPLINGS["t1"], world(gamma, stops=stops)
     proposer = build(drafter, settings, here.widths)
@@ -80,9 +81,9 @@ def test_as_much_is_drafted_there_as_gamma_says(drafter: str, gamma: int, stops:
 @pytest.mark.parametrize("stops", [True, False], ids=["stop", "no-stop"])
 @pytest.mark.parametrize("gamma", [2, 3])
 @pytest.mark.parametrize("sampling", ["greedy", "t1", "t.7-k2", "t1-penalty"])
-@pytest.mark.parametrize("drafter", OPTIONS)
+@pytest.mark.parametrize("drafter", [*OPTIONS, *(name for name in BEHIND if name != "lookup")])
 @pytest.mark.parametrize("rule", LOSSLESS)
-def test_so_it_is_with_the_options_of_a_model(
+def test_so_it_is_with_the_options_of_a_model_or_where_two_drafters_take_turns(
     rule: str, drafter: str, sampling: str, gamma: int, stops: bool, same_law: SameLaw
 ) -> None:
     settings, here = SAMPLINGS[sampling], world(gamma, stops=stops)

@@ -100,12 +100,17 @@ def toy_target(widths: Widths) -> ToyModel:
 EARLY = {"model-product": {"stop_product": "0.2"}, "model-confidence": {"stop_confidence": "0.4"}}
 # And with options that change what it can draft: tokens with q = 0 where p > 0.
 OPTIONS = {**EARLY, "model-head": {"head": "2"}}
+# Drafters behind prompt lookup.
+BEHIND = {"lookup": "model:toy", "lookup-eagle": "eagle:toy", "lookup-early": "model:toy,stop_confidence=0.4"}
 
 
 def build(name: str, sampling: Sampling, widths: Widths = Widths()) -> Drafter:
-    """The registered drafter `name`, or the model drafter with some of its options."""
+    """The registered drafter `name`, the model drafter with some of its options, or one behind prompt lookup."""
     if name in OPTIONS:
         return build_drafter(DrafterReference("model", "toy", OPTIONS[name]), context(sampling, widths))
+    if name in BEHIND:  # two tokens are a long match in a text of four, and none in the prompt
+        reference = DrafterReference("lookup", BEHIND[name], {"lookup_min_ngram": "2"})
+        return build_drafter(reference, context(sampling, widths))
     argument = "toy" if name in ("model", "eagle") else None
     return build_drafter(DrafterReference(name, argument, {}), context(sampling, widths))
 

@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 import torch
+from numpy.random import Generator, Philox
 
 from draftlab.chance import PhiloxChance, derive_seed
 from draftlab.distributions import DenseRow
@@ -56,3 +57,12 @@ def test_derived_seeds_differ_by_every_part_and_stay_what_they_are() -> None:
     assert len(seeds) == 5
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derive_seed(0, "code/a", 1) == 7827627556928727882
+
+
+def test_a_draw_depends_on_its_address_alone_and_is_that_of_the_counter_based_generator() -> None:
+    """Runs that are resumed, and texts that are replayed, draw again what they drew."""
+    chance = PhiloxChance(2**62 + 5)
+    for index, position in ((3, 0), (0, 4), (3, 0)):
+        fresh = Generator(Philox(key=[2**62 + 5, 0], counter=[0, position, index, 0])).random()
+        row = DenseRow(torch.full((1000,), 1e-3, dtype=torch.float64))
+        assert chance.round(index).draw(row, "draft", position) == int(1000 * fresh)

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from draftlab import distributions as module
 from draftlab.distributions import Dense, DenseRow, PointMass, PointMasses, join, proposal
 from draftlab.errors import ContractError
 from draftlab.types import Draft, Row
@@ -55,6 +56,34 @@ def test_quantiles_cut_the_unit_interval_in_order() -> None:
 def test_a_row_whose_rounding_leaves_a_gap_at_the_top_still_answers() -> None:
     subject = DenseRow(torch.tensor([0.3, 0.3, 0.3999999, 0.0]))
     assert subject.quantile(1 - 2**-53) == 2
+
+
+@pytest.mark.parametrize("size", [1025, 1536, 5000])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "early", "late"])
+def test_the_quantiles_of_a_long_row_are_those_of_its_sums(
+    size: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adding up by blocks finds what adding up token by token does, within the share of every token."""
+    monkeypatch.setattr(module, "_LONG", 1024)
+    mass = torch.rand(size, generator=torch.Generator().manual_seed(size), dtype=torch.float64).round(decimals=3)
+    if kind != "dense":
+        kept = {"sparse": [3, 511, 512, size - 1], "early": [0, 1], "late": [size - 2, size - 1]}[kind]
+        mass = torch.zeros_like(mass).index_fill_(0, torch.tensor(kept), 0.25)
+    total, reached = float(mass.sum()), 0.0
+    for token, share in enumerate(mass.tolist()):
+        if share:
+            assert DenseRow(mass).quantile((reached + share / 2) / total) == token
+        reached += share
+    assert DenseRow(mass).quantile(0.0) == int(mass.nonzero()[0])
+    assert DenseRow(mass).quantile(1 - 2**-53) == int(mass.nonzero()[-1])
+
+
+def test_a_long_row_answers_with_a_token_that_has_mass_wherever_rounding_leads() -> None:
+    mass = torch.zeros(70_000)
+    mass[::7] = 0.1
+    mass[60_000:] = 0.0
+    for u in torch.linspace(0, 1, 2001, dtype=torch.float64)[:-1].tolist():
+        assert DenseRow(mass).probability(DenseRow(mass).quantile(u)) > 0
 
 
 def test_equal_rows_leave_an_empty_residual_and_p_is_used() -> None:

@@ -70,6 +70,12 @@ def build(text: str) -> Drafter:
         ("ngram,max_ngram=4", DrafterReference("ngram", None, {"max_ngram": "4"})),
         ("ngram, max_ngram = 4 ,min_ngram=2", DrafterReference("ngram", None, {"max_ngram": "4", "min_ngram": "2"})),
         ("model:./folder,compress=a=b", DrafterReference("model", "./folder", {"compress": "a=b"})),
+        ("model:a+b", DrafterReference("model", "a+b", {})),
+        ("lookup+model:a+b", DrafterReference("lookup", "model:a+b", {})),
+        (
+            "lookup+eagle:./head,stop_confidence=0.3, lookup_min_ngram=4 ,compress=none",
+            DrafterReference("lookup", "eagle:./head,stop_confidence=0.3,compress=none", {"lookup_min_ngram": "4"}),
+        ),
     ],
 )
 def test_a_reference_is_read(text: str, expected: DrafterReference) -> None:
@@ -81,6 +87,24 @@ def test_an_option_without_name_or_value_is_refused(text: str) -> None:
     with pytest.raises(DraftlabError, match="has the option") as caught:
         parse_drafter(text)
     assert caught.value.hint == "Options are written name=value."
+
+
+@pytest.mark.parametrize("text", ["lookup+", "lookup+none", "lookup+lookup+ngram", "lookup+lookup", "lookup+,a=b"])
+def test_lookup_needs_somebody_behind_it(text: str) -> None:
+    with pytest.raises(DraftlabError, match="names nobody who drafts where lookup finds nothing") as caught:
+        parse_drafter(text)
+    assert caught.value.hint and "lookup+model:NAME" in caught.value.hint
+
+
+def test_a_colon_does_not_put_lookup_before_another() -> None:
+    with pytest.raises(DraftlabError, match="a colon for a plus sign"):
+        parse_drafter("lookup:model:gpt2")
+
+
+@pytest.mark.parametrize(("text", "name"), [("ngram+model:gpt2", "ngram.model"), ("lookup+modl:gpt2", "modl")])
+def test_nothing_else_is_put_before_or_behind(text: str, name: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"no drafter is called '{name}'"):
+        parse_drafter(text)
 
 
 def test_an_unknown_drafter_is_answered_with_the_nearest() -> None:

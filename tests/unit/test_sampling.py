@@ -15,6 +15,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from draftlab import sampling as module
 from draftlab.distributions import DenseRow
 from draftlab.errors import NonFiniteLogitsError
 from draftlab.sampling import Warper
@@ -95,11 +96,76 @@ def test_a_row_sums_to_one_and_keeps_the_best_token(seed: int, t: float, k: int,
         assert int(mass.argmax()) == int(scores[i].argmax())
 
 
+@pytest.mark.parametrize("size", [256, 300, 1000])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=str)
+def test_the_first_of_the_largest_is_found_in_a_long_row(
+    size: int, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LONG", 256)
+    generator = torch.Generator().manual_seed(size)
+    scores = torch.randn(200, size, generator=generator).to(kind)
+    scores[:50] = scores[:50].round()  # ties, within a block and over several
+    scores[50, -1] = scores[51, 0] = scores[52, size // 2] = 9.0
+    found = Warper(Sampling(), "m")(scores, [1], [2] * 199)
+    first = [row.index(max(row)) for row in scores.tolist()]
+    assert [found[i].support()[0][0] for i in range(200)] == first
+
+
+@pytest.mark.parametrize("place", [0, 130, 299])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_a_bad_logit_is_found_anywhere_in_a_long_row(place: int, bad: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONG", 256)
+    scores = torch.randn(3, 300, generator=torch.Generator().manual_seed(1))
+    if bad == -torch.inf:
+        scores[1] = bad
+    scores[1, place] = bad
+    for sampling in (Sampling(), Sampling(temperature=1.0), Sampling(temperature=1.0, top_k=5)):
+        with pytest.raises(NonFiniteLogitsError, match="position 2"):
+            Warper(sampling, "m")(scores, [1], [2, 3])
+
+
+@pytest.mark.parametrize("size", [1280, 1300, 5001])
+@pytest.mark.parametrize(
+    "sampling", [Sampling(temperature=0.9, top_k=5), Sampling(temperature=0.5, top_p=0.6)], ids=str
+)
+def test_the_likeliest_of_a_long_row_are_all_found(
+    sampling: Sampling, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever they stand: in the last few tokens, in one block, or each in a block of its own."""
+    monkeypatch.setattr(module, "_LIKELIEST", 8)
+    monkeypatch.setattr(module, "_LONG", 256)
+    scores = torch.randn(6, size, generator=torch.Generator().manual_seed(size), dtype=torch.float64)
+    for i, best in enumerate((range(size - 9, size), range(64, 73), range(0, 1216, 135))):
+        scores[i, list(best)] += 9.0
+    found = Warper(sampling, "m")(scores, PREFIX, TAIL)
+    for i, row in enumerate(scores):
+        torch.testing.assert_close(dense(found, i), reference(row, PREFIX + TAIL[:i], sampling))
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.8])
+@pytest.mark.parametrize("min_p", [0.0, 0.3])
+def test_ties_with_the_last_of_the_k_stay(top_p: float, min_p: float) -> None:
+    """Also more of them than are looked at first, and in the order of the vocabulary where a nucleus cuts them."""
+    scores = torch.randn(4, 600, generator=torch.Generator().manual_seed(2)).round().double()
+    sampling = Sampling(temperature=0.9, top_k=8, top_p=top_p, min_p=min_p)
+    found = Warper(sampling, "m")(scores, PREFIX, TAIL)
+    for i, row in enumerate(scores):
+        tempered = row / 0.9
+        mass = torch.softmax(tempered.masked_fill(tempered < tempered.topk(8).values[-1], -torch.inf), -1)
+        order = mass.sort(descending=True, stable=True)
+        before = order.values.cumsum(0) - order.values
+        mass[order.indices[before >= top_p]] = 0.0
+        mass[mass < min_p * mass.max()] = 0.0
+        torch.testing.assert_close(dense(found, i), mass / mass.sum())
+
+
 def test_the_logits_are_left_as_they_were() -> None:
-    scores = logits(1)
-    before = scores.clone()
-    Warper(Sampling(temperature=0.5, top_k=3, repetition_penalty=2.0), "m")(scores, PREFIX, TAIL)
-    assert torch.equal(scores, before)
+    for kind in (torch.float64, torch.float32, torch.bfloat16):
+        for penalty, top_k in ((1.0, 0), (1.0, 3), (2.0, 0), (2.0, 3)):
+            scores = logits(1).to(kind)
+            before = scores.clone()
+            Warper(Sampling(temperature=0.5, top_k=top_k, repetition_penalty=penalty), "m")(scores, PREFIX, TAIL)
+            assert torch.equal(scores, before)
 
 
 def test_half_precision_logits_are_warped_in_float32() -> None:

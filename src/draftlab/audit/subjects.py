@@ -13,6 +13,7 @@ from draftlab.audit.memo import CountedModel, RememberedModel
 from draftlab.audit.plan import find_bug
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
+from draftlab.drafters.hybrid import HybridDrafter
 from draftlab.drafters.model import ModelDrafter
 from draftlab.drafters.reference import parse_drafter
 from draftlab.engines.wheel import ensure_converted
@@ -114,8 +115,9 @@ class OwnSubject:
     def _build(self, sampling: Sampling) -> Decoder:
         bench = replace(self._bench, sampling=sampling)
         drafter = bench.drafter(self._drafter)
-        if isinstance(drafter, ModelDrafter):
-            drafter.model = self._counted("drafter", drafter.model)
+        drawing = drafter.other if isinstance(drafter, HybridDrafter) else drafter
+        if isinstance(drawing, ModelDrafter):
+            drawing.model = self._counted("drafter", drawing.model)
         decoder = bench.decoder(drafter, most_drafted(bench.experiment.gammas[0]))
         target = self._counted("target", decoder.target, passed=isinstance(drafter, ReadsFeatures))
         decoder = replace(decoder, target=target)

@@ -16,5 +16,9 @@ DRAFTERS = Registry(
             "draftlab.drafters.eagle.drafter:EagleDrafter",
             "an EAGLE-3 head, which reads the target's hidden states: eagle:FOLDER_OR_ID",
         ),
+        "lookup": Entry(
+            "draftlab.drafters.hybrid:HybridDrafter",
+            "copies after a long match, and asks another drafter elsewhere: lookup+model:NAME",
+        ),
     },
 )

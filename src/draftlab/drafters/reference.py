@@ -1,9 +1,13 @@
-"""Drafters as they are written on the command line: `name[:argument][,option=value...]`."""
+"""Drafters as they are written on the command line: `name[:argument][,option=value...]`.
+
+`lookup+REFERENCE` puts prompt lookup before another drafter. Options that begin with `lookup_` are its own, the others
+the other drafter's.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -13,6 +17,9 @@ from draftlab.drafters import DRAFTERS
 from draftlab.errors import DraftlabError, UnknownNameError
 from draftlab.types import Drafter, DrafterContext
 
+_HYBRID = "lookup"
+_HYBRID_HINT = "Write lookup+model:NAME, or lookup+ and any other drafter."
+
 
 @dataclass(frozen=True, slots=True)
 class DrafterReference:
@@ -20,22 +27,41 @@ class DrafterReference:
 
     name: str
     argument: str | None
+    """Of `lookup` the reference of the drafter behind it."""
     options: dict[str, str]
 
 
 def parse_drafter(text: str) -> DrafterReference:
     """Read a reference; the name has to be registered."""
     head, *pairs = text.split(",")
+    options = _read_options(text, pairs)
+    outer, plus, inner = head.partition("+")
+    if plus and outer == _HYBRID:
+        return _parse_hybrid(text, inner, options)
     name, colon, argument = head.partition(":")
     if name not in DRAFTERS.entries():
         raise UnknownNameError("drafter", name, DRAFTERS.names())
+    if colon and name == _HYBRID:
+        raise DraftlabError(f"drafter '{text}' has a colon for a plus sign", _HYBRID_HINT)
+    return DrafterReference(name, argument if colon else None, options)
+
+
+def _read_options(text: str, pairs: Sequence[str]) -> dict[str, str]:
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise DraftlabError(f"drafter '{text}' has the option '{pair}'", "Options are written name=value.")
         options[key.strip()] = value.strip()
-    return DrafterReference(name, argument if colon else None, options)
+    return options
+
+
+def _parse_hybrid(text: str, head: str, options: Mapping[str, str]) -> DrafterReference:
+    own = {key: value for key, value in options.items() if key.startswith(f"{_HYBRID}_")}
+    other = ",".join([head, *(f"{key}={value}" for key, value in options.items() if key not in own)])
+    if not head or parse_drafter(other).name in (_HYBRID, "none"):
+        raise DraftlabError(f"drafter '{text}' names nobody who drafts where lookup finds nothing", _HYBRID_HINT)
+    return DrafterReference(_HYBRID, other, own)
 
 
 def build_drafter(reference: DrafterReference, context: DrafterContext) -> Drafter:
