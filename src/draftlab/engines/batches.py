@@ -14,6 +14,7 @@ from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.hidden_states import decoder_layers
 from draftlab.engines.loading import open_checkpoint
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
+from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
 
 _MEMORY_SHARE = 0.2  # of what is free, for the cache of a batch
@@ -154,6 +155,10 @@ def _weight(module: Any) -> Tensor:
 
 def open_batches(source: ModelSource, options: LoadOptions) -> BatchNetwork:
     """Load `source` as it is: a pass over many rows is fast without another form of its weights."""
+    if source.engine != "transformers":
+        raise UnsupportedError(
+            f"'{source.reference}' shows no hidden states to learn from", "Give a model that transformers runs."
+        )
     checkpoint = open_checkpoint(source, options)
     tokenizer = checkpoint.load_tokenizer()
     return BatchNetwork(checkpoint.load_network(), tokenizer, source.reference)
