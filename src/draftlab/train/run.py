@@ -64,6 +64,10 @@ class Trained:
 
 def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, keep: bool = False) -> Trained:
     """Train into `folder`; `settings` None goes on with what is there. `keep` leaves the target's texts on disk."""
+    if settings is not None:  # refused before anything is written
+        resolve(settings.target)
+        if settings.data:
+            texts_of(settings.data)
     state = _begin(settings, folder)
     work = folder / _WORK
     with explained(folder), exclusive(folder / "lock"):
