@@ -18,7 +18,7 @@ _READ_EVERY = 7
 _SAMPLED_EVERY = 4
 _TEMPERATURE = 0.8
 _LONGEST_REQUEST = 320
-_HELD_OUT_EVERY = 6
+_HELD_OUT_EVERY = 3
 _MOST_HELD_OUT = 6  # batches
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
 
