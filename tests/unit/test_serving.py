@@ -26,6 +26,7 @@ from draftlab.report.terminal import print_report
 from draftlab.serving.prepare import serve_bench
 from draftlab.spec import make_experiment
 from draftlab.store import Store
+from draftlab.workbench import Workbench
 from tests.unit.fake_server import DONE, MODELS, USAGE, Answer, event, page, serve, stream, text_event
 
 NUM_PROMPTS = 6
@@ -225,3 +226,8 @@ def test_an_interrupted_run_is_finished(bench: Callable[..., Store], tmp_path: P
     with serve_bench(experiment, patience=QUICK) as prepared:
         again: Report = measure(run_bench(prepared, store.folder, resume=True))
     assert again.complete and (store.folder / "traces.jsonl").read_text().startswith("".join(before[:5]))
+
+
+def test_what_needs_the_model_itself_refuses_a_server() -> None:
+    with pytest.raises(DraftlabError, match="is for draftlab bench"):
+        Workbench.open(make_experiment({"engine": "endpoint", "url": "http://127.0.0.1:9/v1"}))
