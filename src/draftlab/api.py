@@ -21,6 +21,7 @@ from draftlab.records import Rounds
 from draftlab.report.notebook import Piece, text_html
 from draftlab.report.origins import places
 from draftlab.report.run_view import RunView
+from draftlab.serving.prepare import serve_bench
 from draftlab.spec import Experiment, Gamma, make_experiment
 from draftlab.store import Store
 from draftlab.streaming import pieces
@@ -128,6 +129,9 @@ def run(
     say: Callable[[str], None] = lambda _: None,
 ) -> RunView:
     """Run an experiment into `folder`; what a resumed run already has is not done again."""
+    if experiment.engine == "endpoint":
+        with serve_bench(experiment, say) as served:
+            return RunView(run_bench(served, Path(folder), resume=resume, observer=observer).folder)
     costs = known_costs(Store.open(Path(folder)).manifest()) if resume else None
     store = run_bench(prepare_bench(experiment, say, costs), Path(folder), resume=resume, observer=observer)
     return RunView(store.folder)

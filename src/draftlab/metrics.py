@@ -8,9 +8,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from draftlab.records import Trace
+from draftlab.served import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Counts:
     accepted: int = 0
     judged: int = 0
     """Accepted plus rejected: what comes after a rejection is never judged."""
+    unjudged: int = 0
+    """Drafted tokens of which a server does not let us know whether they were judged."""
     tokens: int = 0
     prefill_ns: int = 0
     decode_ns: int = 0
@@ -32,6 +35,7 @@ class Counts:
             self.drafted + other.drafted,
             self.accepted + other.accepted,
             self.judged + other.judged,
+            self.unjudged + other.unjudged,
             self.tokens + other.tokens,
             self.prefill_ns + other.prefill_ns,
             self.decode_ns + other.decode_ns,
@@ -42,7 +46,9 @@ def count(traces: Iterable[Trace]) -> Counts:
     """The counts of all traces that did not fail."""
     total = Counts()
     for trace in traces:
-        if trace.status == "ok":
+        if trace.status == "ok" and trace.served is not None:
+            total += _of_server(trace.served, trace.decode_ns or 0)
+        elif trace.status == "ok":
             rounds = trace.rounds
             rejections = sum(a < d for d, a in zip(rounds.drafted, rounds.accepted, strict=True))
             accepted = sum(rounds.accepted)
@@ -58,6 +64,26 @@ def count(traces: Iterable[Trace]) -> Counts:
     return total
 
 
+def _of_server(served: Served, decode_ns: int) -> Counts:
+    """Counts of a server are sums already; those that it keeps to itself are 0, so that no ratio has a value."""
+    drafted, judged = served.drafted or 0, served.judged
+    return Counts(
+        rounds=served.rounds or 0,
+        drafted=drafted,
+        accepted=served.accepted or 0,
+        judged=judged or 0,
+        unjudged=drafted if judged is None else 0,
+        tokens=served.num_tokens,
+        decode_ns=decode_ns,
+    )
+
+
+def all_or_none(counts: Sequence[Counts]) -> list[Counts]:
+    """The same, with no acceptance rate in any where one of them has none: the others would speak for all."""
+    unjudged = any(c.unjudged for c in counts)
+    return [replace(c, unjudged=c.unjudged or 1) for c in counts] if unjudged else list(counts)
+
+
 @dataclass(frozen=True, slots=True)
 class Ratio:
     """A measure: what is summed above over what is summed below."""
@@ -71,8 +97,8 @@ class Ratio:
         return self.above(counts) / below if below else None
 
 
-acceptance_rate = Ratio(lambda c: c.accepted, lambda c: c.judged)
-"""alpha (Leviathan et al. 2023, section 3.1)."""
+acceptance_rate = Ratio(lambda c: 0 if c.unjudged else c.accepted, lambda c: 0 if c.unjudged else c.judged)
+"""alpha (Leviathan et al. 2023, section 3.1); no value where a server leaves open what was judged."""
 
 draft_utilization = Ratio(lambda c: c.accepted, lambda c: c.drafted)
 """vLLM and SGLang call this the acceptance rate."""
@@ -119,6 +145,9 @@ def _rounds(traces: Iterable[Trace]) -> list[tuple[int, int]]:
 
 def by_position(traces: Iterable[Trace]) -> list[PositionCounts]:
     """Entry i: of the drafted token i, over all rounds."""
+    traces = list(traces)
+    if any(trace.served is not None for trace in traces):
+        return _by_position_of_servers([trace.served for trace in traces if trace.served is not None])
     rounds = [pair for trace in traces for pair in zip(trace.rounds.drafted, trace.rounds.accepted, strict=True)]
     longest = max((drafted for drafted, _ in rounds), default=0)
     return [
@@ -129,6 +158,25 @@ def by_position(traces: Iterable[Trace]) -> list[PositionCounts]:
         )
         for i in range(longest)
     ]
+
+
+def _by_position_of_servers(served: Sequence[Served]) -> list[PositionCounts]:
+    """Empty where some drafts may have been shorter than others: how many had a position is not known then."""
+    drafted = [each for each in served if each.drafted != 0]
+    if not all(each.has_whole_drafts for each in drafted):
+        return []
+    longest = max((len(each.accepted_at) for each in drafted), default=0)
+    found = []
+    for i in range(longest):
+        having = [each for each in drafted if i < len(each.accepted_at)]
+        found.append(
+            PositionCounts(
+                drafted=sum(each.drafts or 0 for each in having),
+                judged=sum((each.accepted_at[i - 1] if i else each.drafts) or 0 for each in having),
+                accepted=sum(each.accepted_at[i] for each in having),
+            )
+        )
+    return found
 
 
 def tokens_per_round(acceptance: float, gamma: int) -> float:
@@ -155,8 +203,13 @@ def by_place(traces: Iterable[Trace], edges: Sequence[int]) -> list[Counts]:
     return [Counts(judged=j, accepted=a) for j, a in zip(judged, accepted, strict=True)]
 
 
-def first_difference(left: Sequence[int], right: Sequence[int]) -> int | None:
-    """The first position at which two texts differ, or None where they are equal."""
+def content(trace: Trace) -> Sequence[int] | str:
+    """What a trace is compared by: its tokens, or the text of a server, which does not tell its tokens."""
+    return trace.tokens if trace.served is None else trace.text
+
+
+def first_difference(left: Sequence[int] | str, right: Sequence[int] | str) -> int | None:
+    """The first position at which two texts differ, in tokens or characters, or None where they are equal."""
     for i, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:
             return i

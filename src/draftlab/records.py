@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from draftlab.served import Served
 from draftlab.spec import Sampling
 from draftlab.types import StopReason
 
@@ -49,6 +50,7 @@ class Trace(_Record):
     first_ns: int | None = None
     """From the end of prefill to the end of the first round."""
     rounds: Rounds = Rounds()
+    served: Served | None = None  # in place of tokens and rounds, where a server decoded
     error: str | None = None
     started_ns: int | None = None
     """When it began, in nanoseconds since 1970 (UTC); the order of a run, also across an interruption."""
@@ -177,8 +179,8 @@ class Arm(_Record):
     """Whether a sampled text has to equal the baseline's, token for token."""
     num_prompts: int | None = None
     """It decodes only the first so many prompts; None: all."""
-    draft_length: Literal["fixed", "auto"] = "fixed"
-    """auto: each round drafts as many tokens as pay, at most `gamma`."""
+    draft_length: Literal["fixed", "auto", "server"] = "fixed"
+    """auto: each round drafts as many tokens as pay, at most `gamma`. server: only the server knows."""
     costs: tuple[int, ...] | None = None
     """Of a round that drafts 0, 1, ... `gamma` tokens, in nanoseconds, as `auto` reckons with them."""
 
@@ -196,7 +198,7 @@ class PromptRecord(_Record):
     subcategory: str
     prompt: str | None = None
     messages: tuple[dict[str, str], ...] | None = None
-    num_tokens: int
+    num_tokens: int | None  # None: a server's own affair
     max_new_tokens: int
 
 

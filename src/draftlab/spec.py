@@ -69,6 +69,12 @@ class Experiment(BaseModel):
     device: str = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    engine: Literal["draftlab", "endpoint"] = "draftlab"
+    """endpoint: the OpenAI-compatible server at `url` decodes, and the one at `plain_url` without speculation."""
+    url: str | None = None
+    plain_url: str | None = None
+    model: str | None = None
+    """What the servers call it; needed where they serve several."""
 
     @field_validator("gammas", mode="before")
     @classmethod
@@ -96,6 +102,13 @@ class Experiment(BaseModel):
         if budget is not None and info.data.get("until") is None:
             raise ValueError("it is the time that --until may take, which is not given")
         return budget
+
+    @field_validator("url", "plain_url", "model")
+    @classmethod
+    def _of_a_server(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("engine") != "endpoint":
+            raise ValueError("it is of a server, and --engine is not endpoint")
+        return value
 
     @field_validator("stop_strings")
     @classmethod

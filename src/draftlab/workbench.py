@@ -57,6 +57,11 @@ class Workbench:
     @classmethod
     def open(cls, experiment: Experiment, say: Report = lambda _: None) -> Workbench:
         """Load the target. Names are checked before anything is loaded."""
+        if experiment.engine != "draftlab":
+            raise DraftlabError(
+                f"--engine {experiment.engine} is for draftlab bench: a server lends its model to nothing else",
+                "Leave it out, or name a run of draftlab's own engine.",
+            )
         for drafter in experiment.drafters:
             parse_drafter(drafter)
         RULES.load(experiment.rule)

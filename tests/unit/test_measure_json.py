@@ -26,7 +26,7 @@ ARM = FIGURES | {
 }  # fmt: skip
 REPORT = {
     "schema", "run", "target", "baseline", "arms", "noise_floor", "complete", "native", "exact_rows", "drift",
-    "machine", "precision", "why",
+    "machine", "precision", "servers", "why",
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def report(*arms: ArmReport, **changes: Any) -> Report:
     facts: dict[str, Any] = {
         "run": "runs/1", "target": "toy", "complete": True, "exact_rows": None, "native": None, "arms": list(arms),
         "baseline": BaselineReport(tokens_per_s=NONE, num_failed=0), "noise_floor": None, "drift": None,
-        "machine": None, "precision": None, "why": [],
+        "machine": None, "precision": None, "servers": [], "why": [],
     }  # fmt: skip
     return Report(**(facts | changes))
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from draftlab.bench.environment import describe_environment
-from draftlab.bench.plan import PreparedBench
+from draftlab.bench.plan import PreparedBench, PreparedPrompt
 from draftlab.records import RunManifest, WarmUp
 
 
@@ -44,6 +44,13 @@ def _identity(facts: Mapping[str, Any]) -> list[Any]:
     return [facts.get(name) for name in ("files", "revision", "dtype", "device", "fixed_rows", "linear")]
 
 
+def _content(prompt: PreparedPrompt) -> list[Any]:
+    """What is decoded: token ids, or what a server makes them from."""
+    if prompt.tokens:
+        return list(prompt.tokens)
+    return [prompt.record.prompt, prompt.record.messages]
+
+
 def fingerprint(bench: PreparedBench) -> str:
     """A hash of all that decides what is decoded; the machine may differ, the texts may not."""
     content = {
@@ -52,7 +59,7 @@ def fingerprint(bench: PreparedBench) -> str:
         "arms": [
             prepared.arm.model_dump(exclude_none=True, exclude={"draft_length", "costs"}) for prepared in bench.arms
         ],
-        "prompts": [[p.record.id, list(p.tokens), p.record.max_new_tokens] for p in bench.prompts],
+        "prompts": [[p.record.id, _content(p), p.record.max_new_tokens] for p in bench.prompts],
         "repetitions": bench.repetitions,
         "seed": bench.seed,
         "sampling": bench.sampling.model_dump(),

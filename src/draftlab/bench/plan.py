@@ -16,7 +16,7 @@ from draftlab.spec import Sampling
 
 @dataclass(frozen=True, slots=True)
 class PreparedPrompt:
-    """A prompt as token ids."""
+    """A prompt as token ids; without them where a server makes them."""
 
     record: PromptRecord
     tokens: Sequence[int]
@@ -29,9 +29,18 @@ class PreparedArm:
     """An arm that can run: (prompt, most new tokens, seed) -> what came of it, or what happens in it."""
 
     arm: Arm
-    decode: Callable[[Sequence[int], int, int], Recording]
+    decode: Callable[[Sequence[int], int, int], Recording] | None = None
     events: Callable[[Sequence[int], int, int], Iterator[Event]] | None = None
     """None where it is not our loop that decodes."""
+    reply: Callable[[PromptRecord, int, int], Recording] | None = None
+    """In place of `decode`: a server is given the text."""
+
+    def run(self, prompt: PreparedPrompt, max_new_tokens: int, seed: int) -> Recording:
+        """Decode one prompt."""
+        if self.reply is not None:
+            return self.reply(prompt.record, max_new_tokens, seed)
+        assert self.decode is not None, "an arm has one of the two"
+        return self.decode(prompt.tokens, max_new_tokens, seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from draftlab.bench.clock import WallClock
 from draftlab.events import Committed, Drafted, Event, Finished, Prefilled, Scored, Started
 from draftlab.records import Phases, Rounds
+from draftlab.served import Served
 from draftlab.types import Round, StopReason
 
 
@@ -21,6 +22,14 @@ class Recording:
     first_ns: int | None = None
     stop: StopReason | None = None
     rounds: Rounds = field(default_factory=Rounds)
+    text: str | None = None
+    """None: that of the tokens."""
+    served: Served | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """New ones."""
+        return len(self.tokens) if self.served is None else self.served.num_tokens
 
 
 def record(events: Iterator[Event], clock: WallClock) -> Recording:

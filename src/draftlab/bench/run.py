@@ -144,8 +144,8 @@ def _decode(bench: PreparedBench, task: Task) -> Trace:
     arm, prompt_id, repetition = task.key
     trace = partial(Trace, arm=arm, prompt_id=prompt_id, repetition=repetition, seed=seed, started_ns=time_ns())
     try:
-        recording = task.arm.decode(task.prompt.tokens, task.prompt.record.max_new_tokens, seed)
-        text = bench.text_of(recording.tokens)
+        recording = task.arm.run(task.prompt, task.prompt.record.max_new_tokens, seed)
+        text = bench.text_of(recording.tokens) if recording.text is None else recording.text
     except Exception as error:  # a failed decode must not take the others with it
         return trace(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
     return trace(
@@ -157,4 +157,5 @@ def _decode(bench: PreparedBench, task: Task) -> Trace:
         decode_ns=recording.decode_ns,
         first_ns=recording.first_ns,
         rounds=recording.rounds,
+        served=recording.served,
     )

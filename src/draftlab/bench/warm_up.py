@@ -30,13 +30,13 @@ def warm_up(bench: PreparedBench) -> WarmUp:
     settled = False
     while not settled and len(tries) < MOST_TRIES and sum(map(_ns, tries)) < MOST_NS:
         try:
-            tries.append(baseline.decode(prompt.tokens, min(_TOKENS, prompt.record.max_new_tokens), bench.seed))
+            tries.append(baseline.run(prompt, min(_TOKENS, prompt.record.max_new_tokens), bench.seed))
         except Exception:  # a text that fails further on is a failed trace later on, and no reason not to begin
             break
         settled = len(tries) > 1 and _are_alike(*tries[-2:])
     return WarmUp(
         prompt_id=prompt.record.id,
-        tokens=tuple(len(recording.tokens) for recording in tries),
+        tokens=tuple(recording.num_tokens for recording in tries),
         decode_ns=tuple(recording.decode_ns for recording in tries),
         settled=settled,
     )
@@ -47,7 +47,7 @@ def _first(prepared: PreparedArm, prompts: Sequence[PreparedPrompt], seed: int) 
     failures = []
     for prompt in prompts:
         try:
-            prepared.decode(prompt.tokens, min(_FIRST_TOKENS, prompt.record.max_new_tokens), seed)
+            prepared.run(prompt, min(_FIRST_TOKENS, prompt.record.max_new_tokens), seed)
             return prompt
         except Exception as error:  # one prompt that fails is a failed trace later on
             failures.append(error)
@@ -63,5 +63,5 @@ def _ns(recording: Recording) -> int:
 
 
 def _are_alike(one: Recording, other: Recording) -> bool:
-    before, now = (recording.decode_ns / max(1, len(recording.tokens)) for recording in (one, other))
+    before, now = (recording.decode_ns / max(1, recording.num_tokens) for recording in (one, other))
     return abs(now - before) < SETTLED * max(before, now)

@@ -58,6 +58,10 @@ def bench(
         typer.Option(help="tokens: decode once more and record every token with its probabilities. [default: none]"),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
+    engine: options.Engine = None,
+    url: options.Url = None,
+    plain_url: options.PlainUrl = None,
+    model: options.Model = None,
     seed: options.Seed = None,
     exact: options.Exact = None,
     dtype: options.Dtype = None,
@@ -82,6 +86,7 @@ def bench(
         stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, control=control, until=until,
         budget=budget, phases=phases, detail=detail, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        engine=engine, url=url, plain_url=plain_url, model=model,
     )  # fmt: skip
     from draftlab.report.conditions import REPORT_METRICS, report_rows
 

@@ -47,6 +47,14 @@ Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or floa
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
 TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]
 AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load pickled weights, which can run code.")]
+Engine = Annotated[
+    str | None, typer.Option(help="draftlab, or endpoint: an OpenAI-compatible server decodes. [default: draftlab]")
+]
+Url = Annotated[str | None, typer.Option(help="The server, as http://127.0.0.1:8000/v1.", show_default=False)]
+PlainUrl = Annotated[
+    str | None, typer.Option(help="The same model without speculation, to compare with.", show_default=False)
+]
+Model = Annotated[str | None, typer.Option(help="What the server calls the model. [default: the only one]")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
 Html = Annotated[
     Path | None,

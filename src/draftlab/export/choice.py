@@ -41,6 +41,10 @@ class Choice:
 def choose(folder: Path, named: str | None = None) -> Choice:
     """The arm called `named`; without a name the fastest lossless one that pays, or none."""
     store = Store.open(folder)
+    if store.manifest().target.get("kind") == "server":
+        raise DraftlabError(
+            f"{folder} was measured on a server, which runs already", "Export a run of draftlab's own engine."
+        )
     run, report = Run.read(store), measure(store)
     reports = {key_of(arm): arm for arm in report.arms if arm.category == "all"}
     if named is not None:

@@ -13,6 +13,7 @@ from draftlab.metrics import (
     PositionCounts,
     Ratio,
     acceptance_rate,
+    all_or_none,
     block_efficiency,
     by_place,
     by_position,
@@ -145,7 +146,7 @@ def _subcategories(run: Run, decodes: Sequence[Sequence[Trace]]) -> list[Accepta
     """The sub-categories that prompts have, with the figures that a whole prompt has."""
     named = {p.id: f"{p.category}/{p.subcategory}" for p in run.manifest.prompts if p.subcategory}
     of_prompts = [named.get(traces[0].prompt_id, "") for traces in decodes]
-    counts = [count(traces) for traces in decodes]
+    counts = all_or_none([count(traces) for traces in decodes])
     names = [name for name in dict.fromkeys(of_prompts) if name]
     columns = [[c if of == name else Counts() for c, of in zip(counts, of_prompts, strict=True)] for name in names]
     groups = _groups("subcategory", names, columns)

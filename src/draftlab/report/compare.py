@@ -13,7 +13,9 @@ from draftlab.metrics import (
     Counts,
     Ratio,
     acceptance_rate,
+    all_or_none,
     block_efficiency,
+    content,
     draft_utilization,
     tokens_per_s,
 )
@@ -194,7 +196,7 @@ def _compare_arm(
 ) -> ArmComparison:
     reference, other = (run.pairs(arm, category) for run, arm in zip(both, arms, strict=True))
     plain = reference.base(), other.base()
-    drafted = reference.arm(), other.arm()
+    drafted = all_or_none(reference.arm()), all_or_none(other.arm())
     speedup_ratio = ratio_of_products(
         (time_per_token(plain[1]), time_per_token(drafted[0])),
         (time_per_token(drafted[1]), time_per_token(plain[0])),
@@ -254,7 +256,7 @@ def _same_texts(both: tuple[Run, Run], arms: tuple[Arm, Arm], category: str) -> 
 
     ours, theirs = texts(both[0], one), texts(both[1], other)
     return [
-        trace.tokens == theirs[key].tokens
+        content(trace) == content(theirs[key])
         for key, trace in ours.items()
         if key in theirs and (greedy or trace.seed == theirs[key].seed)
     ]

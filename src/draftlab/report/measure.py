@@ -13,7 +13,9 @@ from draftlab.metrics import (
     acceptance_at,
     acceptance_rate,
     accepted_per_round,
+    all_or_none,
     block_efficiency,
+    content,
     draft_utilization,
     first_difference,
     tokens_per_s,
@@ -27,6 +29,7 @@ from draftlab.report.brakes import BestGamma, WhyNotFaster, best_gamma, why_not_
 from draftlab.report.noise import MachineReport, drift, is_within_noise, machine_load, noise_floor
 from draftlab.report.prediction import CostReport, predict
 from draftlab.report.reading import Run, categories
+from draftlab.report.servers import ServedReport, measure_servers
 from draftlab.report.times import Times, measure_times, win_probabilities
 from draftlab.report.why import WhyReport, explain
 from draftlab.stats import Estimate, ratio_of_sums
@@ -39,6 +42,7 @@ class DivergenceReport(BaseModel):
     prompt_id: str
     repetition: int
     position: int
+    """The first token that differs; of servers, which do not tell their tokens, the first character."""
     margin: float | None = None
     kind: Literal["tie", "rounding", "real"] | None = Field(default=None, serialization_alias="class")
 
@@ -48,7 +52,7 @@ class ArmReport(Times):
 
     drafter: str
     gamma: int
-    draft_length: Literal["fixed", "auto"]
+    draft_length: Literal["fixed", "auto", "server"]
     """auto: each round drafts as many tokens as pay, at most `gamma`."""
     rule: str
     lossless: bool
@@ -133,6 +137,7 @@ class Report(BaseModel):
     """Speed of the baseline at the end over that at the beginning; None where the two were not measured."""
     machine: MachineReport | None
     precision: PrecisionReport | None
+    servers: list[ServedReport]
     why: list[WhyReport]
     """Why categories are not accepted alike; empty where tokens were not recorded."""
 
@@ -179,6 +184,7 @@ def measure(store: Store) -> Report:
         drift=drift(run),
         machine=machine_load(run.samples),
         precision=precision,
+        servers=measure_servers(run),
         why=explain(run),
     )
 
@@ -214,7 +220,7 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
     """The figures of one arm over the prompts of one category; `floor` is the run's noise floor."""
     pairs = run.pairs(arm, category)
     speedup = pairs.walltime_speedup()
-    plain, drafted = pairs.base(), pairs.arm()
+    plain, drafted = pairs.base(), all_or_none(pairs.arm())
     decodes = [[theirs for _, theirs in both] for both in pairs.by_prompt.values()]
     # Sampled texts of one law may differ, unless their noise is coupled; greedy ones have to be equal.
     comparable = arm.coupled or run.is_greedy
@@ -270,7 +276,7 @@ def _divergences(pairs: Pairs, examined: Mapping[TraceKey, Divergence]) -> list[
     """Every pair whose texts differ, with the first place and what is known of it."""
     found = []
     for ours, theirs in pairs.all():
-        at = first_difference(ours.tokens, theirs.tokens)
+        at = first_difference(content(ours), content(theirs))
         if at is not None:
             known = examined.get(theirs.key)
             found.append(

@@ -18,7 +18,7 @@ class NamedArm(Protocol):
 
     drafter: str
     gamma: int
-    draft_length: Literal["fixed", "auto"]
+    draft_length: Literal["fixed", "auto", "server"]
     rule: str
 
 
@@ -29,7 +29,7 @@ def key_of(arm: NamedArm) -> ArmKey:
 
 def gamma_of(arm: NamedArm) -> str:
     """The draft length as people read it."""
-    return f"auto (at most {arm.gamma})" if arm.draft_length == "auto" else str(arm.gamma)
+    return {"auto": f"auto (at most {arm.gamma})", "server": "the server's"}.get(arm.draft_length, str(arm.gamma))
 
 
 def title_of(arm: NamedArm) -> str:

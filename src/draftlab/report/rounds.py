@@ -51,7 +51,7 @@ def timed_rounds(trace: Trace, prompt: PromptRecord, gamma: int, *, adapts: bool
             drafted,
             accepted,
             emitted,
-            prompt.num_tokens + before,
+            (prompt.num_tokens or 0) + before,
             is_tail=is_cut(drafted, before) or emitted < accepted + 1,
         )
         for drafted, accepted, emitted, before in zip(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draftlab.errors import DraftlabError, UnknownNameError
+from draftlab.metrics import count
 from draftlab.records import Detail, PromptRecord, Rounds, Trace
 from draftlab.report.measure import Report, measure
 from draftlab.report.notebook import Piece, report_html, text_html
@@ -29,12 +30,12 @@ class TraceView:
     @property
     def summary(self) -> str:
         """What this decode was."""
-        rounds = self.trace.rounds
+        counts = count([self.trace])
         known = any(piece.place for piece in self.pieces)
         colors = "" if known else "; its colours need a run with --detail tokens"
         return (
-            f"{self.prompt.id}, {self.trace.arm}: {len(self.trace.tokens)} tokens in {len(rounds.drafted)} rounds, "
-            f"{sum(rounds.accepted)} of {sum(rounds.drafted)} drafted tokens accepted{colors}"
+            f"{self.prompt.id}, {self.trace.arm}: {counts.tokens} tokens in {counts.rounds} rounds, "
+            f"{counts.accepted} of {counts.drafted} drafted tokens accepted{colors}"
         )
 
     def _repr_html_(self) -> str:

@@ -17,6 +17,7 @@ from draftlab.report.names import key_of, title_of
 from draftlab.report.narrow import Column, Row, figures, fitting
 from draftlab.report.notes import machine_notes, within_noise
 from draftlab.report.printable import printable, printable_line
+from draftlab.report.servers import server_lines
 from draftlab.report.small_plots import MIN_WIDTH, print_plots
 from draftlab.report.why_words import why_sentences
 from draftlab.spec import Sampling
@@ -58,12 +59,19 @@ def open_console() -> Console:
 
 def what_was_decoded(manifest: RunManifest, repetitions: int | None = None) -> str:
     """The target, how it was sampled, and the prompts, in one line; `repetitions` where other than planned."""
-    target = manifest.target
     return (
-        f"{target['source']}, {target['dtype']} on {target['device']}, {how_sampled(manifest.sampling)}; "
+        f"{target_and_place(manifest)}, {how_sampled(manifest.sampling)}; "
         f"{len(manifest.prompts)} prompts of {', '.join(manifest.suites)}, "
         f"repetitions: {repetitions or manifest.repetitions}"
     )
+
+
+def target_and_place(manifest: RunManifest) -> str:
+    """What decoded plainly, and where."""
+    target = manifest.target
+    if target.get("kind") == "server":
+        return f"{target['source']}, served at {target['url']}"
+    return f"{target.get('source')}, {target.get('dtype')} on {target.get('device')}"
 
 
 def how_sampled(sampling: Sampling) -> str:
@@ -84,7 +92,8 @@ def _heading(manifest: RunManifest, report: Report) -> Text:
             "it slower than plain decoding elsewhere"
         )
     plain = report.baseline.tokens_per_s
-    return Text(printable(f"{line}\nplain decoding: {figure(plain, '.1f')} tokens/s"))
+    who = "the server" if report.servers and not report.arms else "plain decoding"
+    return Text(printable(f"{line}\n{who}: {figure(plain, '.1f')} tokens/s"))
 
 
 def _title(arm: ArmReport) -> Text:
@@ -148,7 +157,7 @@ def _print_notes(console: Console, store: Store, manifest: RunManifest, report: 
         console.print(Text(f"left out for want of width: {names}", style="dim"))
     if any(arm.num_prompts < MIN_PROMPTS for arm in report.arms):
         console.print(f"no interval is given for fewer than {MIN_PROMPTS} prompts")
-    for line in (*why_sentences(report.why), *machine_notes(report)):
+    for line in (*server_lines(report.servers), *why_sentences(report.why), *machine_notes(report)):
         console.print(Text(printable(line)))
     if report.native is not None:
         native = report.native
@@ -187,10 +196,11 @@ def _print_divergence(console: Console, manifest: RunManifest, report: Report) -
         lines.append("rounding: likewise, with a margin larger than the difference measured at that place.")
     if None in kinds:
         first = next(d for d in found if d.kind is None)
-        place = f"{first.prompt_id}, for one, at token {first.position}"
-        remedy = (
-            "bench --resume looks for the reason" if manifest.sampling.temperature == 0.0 else "in 16 bit use --exact"
-        )
+        served = manifest.target.get("kind") == "server"
+        place = f"{first.prompt_id}, for one, at {'character' if served else 'token'} {first.position}"
+        remedy = "in 16 bit use --exact"
+        if manifest.sampling.temperature == 0.0:
+            remedy = "a server does not tell why" if served else "bench --resume looks for the reason"
         lines.append(f"differ: {place}; {remedy}.")
     if "real" in kinds:
         first = next(d for d in found if d.kind == "real")

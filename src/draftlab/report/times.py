@@ -18,10 +18,10 @@ class Times(BaseModel):
     """What one waits for, in seconds."""
 
     ttft_s: Estimate
-    """Time to the first new tokens: prefill and the first round."""
+    """Time to the first new tokens: prefill and the first round; of a server, the first chunk."""
     baseline_ttft_s: Estimate
     tpot_s: Estimate
-    """Decode time for each new token."""
+    """Decode time for each new token; of a server with prefill, from which it cannot be told apart."""
     baseline_tpot_s: Estimate
 
 
@@ -60,7 +60,9 @@ def _by_prompt(traces: Iterable[Trace]) -> dict[str, list[Trace]]:
 
 
 def _to_first(prompts: list[list[Trace]]) -> Estimate:
-    known = [[t for t in traces if t.first_ns is not None and t.prefill_ns is not None] for traces in prompts]
+    known = [
+        [t for t in traces if t.first_ns is not None and (t.prefill_ns is not None or t.served)] for traces in prompts
+    ]
     seconds = [sum((t.prefill_ns or 0) + (t.first_ns or 0) for t in traces) / 1e9 for traces in known]
     return ratio_of_sums(seconds, [len(traces) for traces in known])
 

@@ -60,7 +60,7 @@ def _speed(rows: Sequence[ArmReport], num_arms: int) -> str:
         members = list(group)
         text = ", ".join(_on(arm, alone=len(named) == 1) for arm in members)
         pieces.append(text + _remark(tone, len(members)))
-    gamma = "auto" if rows[0].draft_length == "auto" else rows[0].gamma
+    gamma = rows[0].gamma if rows[0].draft_length == "fixed" else rows[0].draft_length
     which = f"{short_drafter(rows[0].drafter)}, gamma {gamma}"
     best = f", the best of {num_arms} arms" if num_arms > 1 else ""
     return f"{', '.join(pieces)}, {'with ' if rows[0].drafter else ''}{which}{best}"

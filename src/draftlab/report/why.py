@@ -41,7 +41,7 @@ class WhyReport(BaseModel):
 
     drafter: str
     gamma: int
-    draft_length: Literal["fixed", "auto"]
+    draft_length: Literal["fixed", "auto", "server"]
     rule: str
     first: str
     second: str

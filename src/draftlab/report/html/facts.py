@@ -12,7 +12,7 @@ from draftlab.report.measure import Report
 from draftlab.report.names import one_line
 from draftlab.report.notes import machine_notes
 from draftlab.report.reading import Run
-from draftlab.report.terminal import how_sampled
+from draftlab.report.terminal import how_sampled, target_and_place
 from draftlab.stats import CONFIDENCE, MIN_PROMPTS, NUM_RESAMPLES
 
 Facts = list[tuple[str, str]]
@@ -21,12 +21,11 @@ _MUCH_DRIFT = 0.10
 
 def pair(manifest: RunManifest) -> Facts:
     """Who drafts for whom, and on what."""
-    target = manifest.target
     drafters = dict.fromkeys(arm.drafter for arm in manifest.arms if arm.role == "drafted")
     rules = dict.fromkeys(arm.rule for arm in manifest.arms if arm.role == "drafted")
     repeated = f", {manifest.repetitions} repetitions each" if manifest.repetitions > 1 else ""
     found = {
-        "Target": f"{target.get('source')}, {target.get('dtype')} on {target.get('device')}",
+        "Target": target_and_place(manifest),
         "Drafter" if len(drafters) == 1 else "Drafters": ", ".join(drafters) or "none",
         "Rule" if len(rules) == 1 else "Rules": ", ".join(rules) or "none",
         "Prompts": f"{len(manifest.prompts)} of {', '.join(manifest.suites)}{repeated}",

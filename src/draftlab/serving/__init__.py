@@ -1,0 +1,5 @@
+"""The bench on servers: the same suites, runs and reports, with another program decoding.
+
+prepare.py      an experiment with an address becomes a bench
+arm.py          one server as an arm: a prompt sent, a reply and its counts kept
+"""

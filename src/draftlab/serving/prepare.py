@@ -1,0 +1,164 @@
+"""An experiment on servers, resolved and checked: which models they serve, what every request says, which arms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from draftlab.bench.clock import WallClock
+from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt
+from draftlab.endpoint.client import Client, Patience
+from draftlab.errors import DraftlabError
+from draftlab.records import Arm, PromptRecord
+from draftlab.serving.arm import Duty, ServedArm
+from draftlab.spec import Experiment, Sampling
+from draftlab.suites import Suite, load_suites
+
+_NEW_TOKENS = 128
+_PROOFS = 8
+_OURS = (
+    "target", "drafters", "gammas", "rule", "exact", "dtype", "device", "phases", "detail", "until",
+    "trust_remote_code", "allow_pickle",
+)  # fmt: skip
+"""Settings that only our own engine has."""
+
+Report = Callable[[str], None]
+
+
+@contextmanager
+def serve_bench(
+    experiment: Experiment, say: Report = lambda _: None, patience: Patience | None = None
+) -> Iterator[PreparedBench]:
+    """A bench on the servers that the experiment names; connections are closed in the end."""
+    _refuse_what_is_ours(experiment)
+    if experiment.url is None:
+        raise DraftlabError(
+            "--engine endpoint does not know which server", "Name it with --url, as http://127.0.0.1:8000/v1."
+        )
+    suites = load_suites(experiment.suites, experiment.limit)
+    with ExitStack() as open_clients:
+
+        def server(url: str, duty: Duty) -> ServedArm:
+            client = open_clients.enter_context(Client(url, patience=patience))
+            model = client.choose_model(experiment.model)
+            return ServedArm(client, model, duty, _settings(experiment), sampled=bool(experiment.temperature))
+
+        prompts = [_prompt(experiment, suite, prompt) for suite in suites for prompt in suite.prompts]
+        if experiment.plain_url is None:
+            say("one server: it is measured as it is; for a speed-up name a plain one with --plain-url")
+            servers = [server(experiment.url, "either")]
+        else:
+            servers = [server(experiment.plain_url, "plain"), server(experiment.url, "speculative")]
+            _prove(servers[0], servers[1], prompts, experiment.seed, say)
+        yield _bench(experiment, servers, prompts, suites)
+
+
+def _refuse_what_is_ours(experiment: Experiment) -> None:
+    given = [name for name in _OURS if name in experiment.model_fields_set]
+    if given:
+        flag = {"drafters": "drafter", "gammas": "gamma"}.get(given[0], given[0]).replace("_", "-")
+        raise DraftlabError(
+            f"--{flag} is for draftlab's own engine: a server that is asked over HTTP was started with its own",
+            "Leave it out, or leave --engine out.",
+        )
+
+
+def _settings(experiment: Experiment) -> dict[str, Any]:
+    """What every request says; the last four are no part of OpenAI's protocol, and only there where asked for."""
+    given: dict[str, Any] = {"temperature": experiment.temperature or 0.0}
+    given |= {
+        name: value
+        for name in ("top_p", "top_k", "min_p", "repetition_penalty")
+        if (value := getattr(experiment, name)) is not None
+    }
+    if experiment.stop_strings:
+        given["stop"] = list(experiment.stop_strings)
+    if experiment.ignore_eos:
+        given["ignore_eos"] = True
+    return given
+
+
+def _prompt(experiment: Experiment, suite: Suite, prompt: Any) -> PreparedPrompt:
+    asked = experiment.max_new_tokens or prompt.max_new_tokens or _NEW_TOKENS
+    record = PromptRecord(
+        suite=suite.name, num_tokens=None, max_new_tokens=asked, **prompt.model_dump(exclude={"max_new_tokens"})
+    )
+    return PreparedPrompt(record, (), capacity=0)
+
+
+def _prove(plain: ServedArm, server: ServedArm, prompts: Sequence[PreparedPrompt], seed: int, say: Report) -> None:
+    """Ask until something was drafted: a server goes on plainly where speculation could not be started.
+
+    The plain server is asked the same, so that what both keep of prompts is alike.
+    """
+    say("asking the server until it has drafted something")
+    for prompt in prompts[:_PROOFS]:
+        plain(prompt.record, prompt.record.max_new_tokens, seed)
+        try:
+            server(prompt.record, prompt.record.max_new_tokens, seed)
+        except DraftlabError as error:
+            last = error
+        if server.has_drafted:
+            return
+    raise last
+
+
+def _bench(
+    experiment: Experiment, servers: Sequence[ServedArm], prompts: Sequence[PreparedPrompt], suites: Sequence[Suite]
+) -> PreparedBench:
+    target, served = servers[0], servers[-1]
+    return PreparedBench(
+        experiment=experiment.model_dump(mode="json", exclude_unset=True),
+        arms=_arms(experiment, servers),
+        prompts=prompts,
+        suites={suite.name: suite.fingerprint for suite in suites},
+        repetitions=experiment.repetitions,
+        seed=experiment.seed,
+        sampling=_sampling(experiment),
+        sampling_ignored=(),
+        stop_tokens=(),
+        stop_strings=experiment.stop_strings,
+        target=_describe(target),
+        drafters={} if target is served else {"server": _describe(served)},
+        text_of=_no_tokens,
+        bytes_of=_no_tokens,
+        clock=WallClock(lambda: None),
+    )
+
+
+def _arms(experiment: Experiment, servers: Sequence[ServedArm]) -> list[PreparedArm]:
+    baseline = _arm("none", "baseline", servers[0])
+    if len(servers) == 1:
+        return [baseline]
+    arms = [baseline, _arm("server", "drafted", servers[1])]
+    # Only where it was asked for: a server that keeps prompts answers the same one faster the second time.
+    again = experiment.control and "control" in experiment.model_fields_set
+    return [*arms, _arm("none again", "control", servers[0])] if again else arms
+
+
+def _arm(name: str, role: Any, server: ServedArm) -> PreparedArm:
+    drafted = role == "drafted"
+    arm = Arm(
+        id=name,
+        role=role,
+        drafter="server" if drafted else "none",
+        gamma=0,
+        rule="the server's",
+        draft_length="server" if drafted else "fixed",
+    )
+    return PreparedArm(arm, reply=server)
+
+
+def _sampling(experiment: Experiment) -> Sampling:
+    """As asked for; what is left open is the server's own affair and stands here as neutral."""
+    asked = {name: getattr(experiment, name) for name in Sampling.model_fields}
+    return Sampling(**{name: value for name, value in asked.items() if value is not None})
+
+
+def _describe(server: ServedArm) -> dict[str, Any]:
+    return {"source": server.model, "kind": "server", "url": server.client.url, "files": {"served": server.model}}
+
+
+def _no_tokens(_: object) -> Any:
+    raise AssertionError("a server's tokens have no ids here")
