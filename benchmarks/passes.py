@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from draftlab.bench.clock import WallClock
+from draftlab.engines.int4 import Int4Linear
 from draftlab.engines.int8 import Int8Linear
 from draftlab.engines.packing import PackedLinear
 from draftlab.errors import DraftlabError
@@ -97,8 +98,12 @@ def device_of(loaded: LoadedModel) -> torch.device:
 
 
 def pass_bytes(network: Any) -> int:
-    """Of weights that a pass reads, as they are stored; of an embedding it reads a few rows, which do not count."""
-    modules = [module for module in network.modules() if not isinstance(module, torch.nn.Embedding)]
+    """Of weights that a pass over few rows reads, as they are stored; of an embedding it reads a few rows only.
+
+    What a layer in 4 bits keeps for prompts does not count either.
+    """
+    unread = {id(module.many) for module in network.modules() if isinstance(module, Int4Linear)}
+    modules = [m for m in network.modules() if not isinstance(m, torch.nn.Embedding) and id(m) not in unread]
     own = sum(p.numel() * p.element_size() for module in modules for p in module.parameters(recurse=False))
     return int(own) + sum(map(_packed_bytes, modules))
 
@@ -113,6 +118,8 @@ def _packed_bytes(module: Any) -> int:
     """Of a weight that is no parameter."""
     if isinstance(module, PackedLinear):
         return int(module.in_features * module.out_features * module._packed.dtype.itemsize)
+    if isinstance(module, Int4Linear):
+        return sum(tensor.numel() * tensor.element_size() for tensor in (module._packed, module._scales))
     if isinstance(module, Int8Linear):
         return int(module.in_features * module.out_features)
     if hasattr(module, "_packed"):
