@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,8 @@ def head(**more: Any) -> tuple[Config, dict[str, Tensor]]:
 def build(
     model: Engine, config: Config, tensors: dict[str, Tensor], sampling: Sampling = GREEDY, **options: Any
 ) -> EagleDrafter:
-    loaded = LoadedModel(model, None, {}, {})  # type: ignore[arg-type]
+    letters = SimpleNamespace(encode=lambda text: [len(word) % 4 for word in text.split()])
+    loaded = LoadedModel(model, letters, {}, {})  # type: ignore[arg-type]
     warp_for = partial(Warper, sampling, width=model.vocab_size)
     arrange = partial(arrange_network, LoadOptions())
     context = DrafterContext(loaded, lambda *_: loaded, warp_for, lambda _: stored(config, tensors), arrange)

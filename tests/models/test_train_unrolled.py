@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
 
+from draftlab.chance import make_chance
 from draftlab.drafters.eagle.memory import Memory
 from draftlab.engines.batches import BatchNetwork, open_batches
 from draftlab.models import LoadOptions, resolve
+from draftlab.spec import make_experiment
+from draftlab.train.product import write_checkpoint
 from draftlab.train.student import Student, layers_to_read, new_student
 from draftlab.train.unrolled import run_ahead
+from draftlab.workbench import Workbench
 from tests.models.saved import save
 from tests.models.tiny import SEEDS, WIDTH, random_network, tiny_config
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> BatchNetwork:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = random_network(tiny_config("llama", WIDTH), seed=SEEDS["llama"])
-    folder = save(network, tmp_path_factory.mktemp("tiny"))
+    return save(network, tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def target(folder: Path) -> BatchNetwork:
     return open_batches(resolve(str(folder)), LoadOptions(dtype="float32"))
 
 
@@ -30,6 +39,7 @@ def student(target: BatchNetwork) -> Student:
     with torch.no_grad():  # so that nothing cancels out by being one or zero
         for parameter in made.network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
+            parameter.copy_(parameter.bfloat16())  # as its file keeps it
     return made
 
 
@@ -49,7 +59,7 @@ def test_every_step_at_every_place_is_what_a_draft_from_there_computes(target: B
                 out = network.advance([tokens[place + 2 + step]], network.following(out), memory)
 
 
-def test_hidden_states_are_those_that_the_decoding_loop_shows(target: BatchNetwork) -> None:
+def test_hidden_states_are_the_same_written_and_read(target: BatchNetwork) -> None:
     layers = (1, target.num_layers)
     prompts = [[5, 9, 2, 11], [1, 2, 3, 4]]
     batch = target.write(prompts, 3, layers, 0.0, torch.Generator())
@@ -57,3 +67,29 @@ def test_hidden_states_are_those_that_the_decoding_loop_shows(target: BatchNetwo
     torch.testing.assert_close(batch.features, read.features, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(batch.final, read.final, rtol=1e-4, atol=1e-5)
     assert torch.equal(batch.tokens[:, 4:], (read.final @ target.head().T).argmax(-1)[:, 3:])
+
+
+def test_a_saved_head_drafts_beside_the_target_what_it_was_judged_by(
+    target: BatchNetwork, student: Student, folder: Path, tmp_path: Path
+) -> None:
+    """Through the target's cache, rejected tokens taken back, and the file: the same tokens as on the whole text."""
+    write_checkpoint(student, tmp_path)
+    written = target.write(
+        [[5, 9, 2, 11, 7, 3, 8, 1]], 12, layers_to_read(target.num_layers, None), 0.0, torch.Generator()
+    )
+    tokens = written.tokens[0].tolist()
+    out = next(run_ahead(student.network, written.tokens, written.features, 1))[0]
+    judged = student.target_ids[(out @ student.head.T).argmax(-1)].tolist()
+
+    shared = {"target": str(folder), "drafters": ("none",), "gammas": (1,), "dtype": "float32", "temperature": 0.0}
+    bench = Workbench.open(make_experiment(shared))
+    drafter = bench.drafter(f"eagle:{tmp_path},compress=none")
+    model = bench.target.model
+    model.reset()
+    drafter.begin(tokens[:8])
+    model.forward(tokens[:7])
+    for num in range(8, len(tokens)):
+        draft = drafter.propose(tokens[:num], 2, make_chance(0, coupled=False).round(num))
+        assert draft.tokens[0] == judged[num - 2], num
+        model.forward([tokens[num - 1], 1, 2])  # two that are rejected
+        model.rollback(num)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from draftlab.train.held_out import best_length
+from draftlab.train.held_out import best_length, num_rounds
 from draftlab.train.learning import Schedule
 from draftlab.train.losses import LOSSES, loss_and_gradient
 from draftlab.train.settings import Loss
@@ -44,9 +44,17 @@ def test_total_variation_is_what_is_rejected() -> None:
 
 
 def test_best_length_by_hand() -> None:
-    # tokens a round: 1.8, 2.2; rounds: 1.2, 2.0 of a plain step
-    assert best_length((0.8, 0.5), (100, 120, 200)) == (1, pytest.approx(1.5))
-    assert best_length((0.8, 0.5), (100, 120, 130)) == (2, pytest.approx(2.2 / 1.3))
+    assert best_length((1.8, 2.2), (100, 120, 200)) == (1, pytest.approx(1.5))
+    assert best_length((1.8, 2.2), (100, 120, 130)) == (2, pytest.approx(2.2 / 1.3))
+
+
+def test_rounds_go_through_a_text_as_decoding_does() -> None:
+    # written are tokens 4 to 9; drafts from places 2, 3, ... (before tokens 4, 5, ...) get so many accepted
+    lengths = [9, 9, 2, 0, 0, 1, 0, 0, 0]
+    assert num_rounds(lengths, 4, 10, gamma=1) == 4  # 4 5 | 6 | 7 8 | 9
+    assert num_rounds(lengths, 4, 10, gamma=2) == 3  # 4 5 6 | 7 8 | 9
+    assert num_rounds([0] * 9, 4, 10, gamma=2) == 6
+    assert num_rounds(lengths, 4, 4, gamma=2) == 0
 
 
 def test_depths_follow_one_another() -> None:

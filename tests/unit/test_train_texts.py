@@ -8,8 +8,8 @@ import pytest
 
 from draftlab.errors import DraftlabError
 from draftlab.train.machine_text import machine_texts
-from draftlab.train.requests import over_code, requests
-from draftlab.train.texts import texts_of
+from draftlab.train.requests import openings, over_code, requests
+from draftlab.train.texts import Text, digest_of, held_out_sources, texts_of
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,13 @@ def test_files_folders_and_suites(tmp_path: Path) -> None:
     assert [text.text for text in texts if text.is_request] == ["Why?"]
 
 
-def test_this_machine_has_code_and_prose_the_same_every_time() -> None:
-    found = list(machine_texts())
-    kinds = {kind for _, kind, _ in found}
-    assert kinds == {"code", "prose"}
+@pytest.fixture(scope="module")
+def found() -> list[tuple[str, str, str]]:
+    return list(machine_texts())  # reads some thousand files
+
+
+def test_this_machine_has_code_and_prose_the_same_every_time(found: list[tuple[str, str, str]]) -> None:
+    assert {kind for _, kind, _ in found} == {"code", "prose"}
     assert found == list(machine_texts())
 
 
@@ -57,3 +60,29 @@ def test_requests_differ() -> None:
     assert len({text for _, text in found}) == len(found) > 1000
     (asked,) = over_code([("file.py", "def f():\n    return 1\n")])
     assert "def f():" in asked[1]
+
+
+def test_openings_differ() -> None:
+    found = list(openings())
+    assert len({text for _, text in found}) == len(found) > 900
+
+
+def test_nothing_that_was_copied_into_another_package_is_read(found: list[tuple[str, str, str]]) -> None:
+    sources = {source for source, _, _ in found}
+    assert not [source for source in sources if "_vendor" in source or "/site-packages/" in source]
+
+
+def test_some_sources_are_held_out_whole_however_few() -> None:
+    many = [Text(f"source {number // 3}", f"text {number}") for number in range(600)]
+    held = held_out_sources(many)
+    assert 5 < len(held) < 35
+    assert held == held_out_sources(many[::-1])
+    few = [Text(name, "text") for name in "ab" if not held_out_sources([Text(name, "")])]
+    assert len(held_out_sources([Text("a", "1"), Text("b", "2"), Text("a", "3")])) == 1
+    assert held_out_sources([Text("alone", "text")]) == set() and few
+
+
+def test_other_texts_are_told_by_their_digest() -> None:
+    text = Text("a", "one")
+    assert digest_of([text]) == digest_of([Text("a", "one")])
+    assert len({digest_of([text]), digest_of([Text("a", "two")]), digest_of([Text("b", "one")]), digest_of([])}) == 4

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from draftlab.doctor.facts import Facts
 from draftlab.doctor.findings import Padded
-from draftlab.engines.compression import SAMPLE
 from draftlab.engines.loading import Checkpoint, open_checkpoint
 from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions, resolve
+from draftlab.sample_text import SAMPLE
 
 _POSITIONS = 64
 _NEVER = -1e4  # fits into float16

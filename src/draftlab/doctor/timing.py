@@ -9,8 +9,8 @@ from statistics import median, quantiles
 from draftlab.chance import make_chance
 from draftlab.doctor.findings import Timing
 from draftlab.drafters.model import ModelDrafter
-from draftlab.engines.compression import SAMPLE
 from draftlab.errors import DraftlabError
+from draftlab.sample_text import SAMPLE
 from draftlab.types import Drafter, LanguageModel
 from draftlab.workbench import Workbench
 

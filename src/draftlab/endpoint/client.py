@@ -180,6 +180,8 @@ def _address(url: str) -> SplitResult:
         raise DraftlabError(f"'{url}' is no address of a server: {error}", hint) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise DraftlabError(f"'{url}' is no address of a server", hint)
+    if "@" in parts.netloc:  # the address is written into the run and shown in its report
+        raise DraftlabError(f"the address of the server at {parts.hostname} holds a name or password", hint)
     return parts
 
 

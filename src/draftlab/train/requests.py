@@ -68,6 +68,27 @@ _OVER_CODE = (
 )
 _MOST_LINES = 12
 
+_OPENINGS = (
+    "# {}\n\n",
+    "{}\n\nBy our correspondent\n\n",
+    "An essay on {}.\n\n",
+    "Q: Tell me about {}.\nA:",
+    "Dear editor,\n\nI am writing to you about {}",
+    "The following is a short story about {}.\n\n",
+    "Notes on {}:\n\n-",
+    "Interviewer: Today we talk about {}.\n\nGuest:",
+    "Chapter One: {}\n\nIt was",
+    "Notice to all residents: {}\n\n",
+)
+_CODE_OPENINGS = (
+    "# A Python module that {}\n\nimport",
+    "// A JavaScript module that {}\n\n",
+    "package main\n\n// This program {}\n",
+    "#!/usr/bin/env bash\n# A script that {}\n",
+    "-- A query that {}\n\nSELECT",
+    '"""Tests of a class that {}"""\n\nimport pytest\n\n',
+)
+
 
 def requests() -> Iterator[tuple[str, str]]:
     """(topic, request) in a fixed order."""
@@ -75,6 +96,13 @@ def requests() -> Iterator[tuple[str, str]]:
         yield topic.strip(), form.format(topic.strip())
     for task, form in product(_TASKS, _CODE_FORMS):
         yield task.strip(), form.format(task.strip())
+
+
+def openings() -> Iterator[tuple[str, str]]:
+    """(topic, first words of a text), which a model goes on from as from any text."""
+    for forms, topics in ((_OPENINGS, _TOPICS), (_CODE_OPENINGS, _TASKS)):
+        for topic, form in product(topics, forms):
+            yield topic.strip(), form.format(topic.strip())
 
 
 def over_code(functions: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from draftlab.train.progress import Progress
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shards
 from draftlab.train.student import Student, layers_to_read, new_student
-from draftlab.train.texts import texts_of
+from draftlab.train.texts import Text, digest_of, held_out_sources, texts_of
 from draftlab.train.vocabulary import choose_tokens, count_tokens
 from draftlab.workbench import Workbench, load_options
 
@@ -48,6 +50,9 @@ class _State(BaseModel):
     settings: TrainSettings
     captured_s: float = 0.0
     captured: bool = False
+    data_sha256: str = ""
+    free_memory: int = 0
+    """When the batches were cut: a run that goes on cuts them alike."""
     costs: tuple[int, ...] = ()
     depths: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
@@ -68,8 +73,10 @@ def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, k
         resolve(settings.target)
         if settings.data:
             texts_of(settings.data)
-    state = _begin(settings, folder)
     work = folder / _WORK
+    if settings is None and not keep and (folder / PROVENANCE).exists():  # killed after its last step but one
+        shutil.rmtree(work, ignore_errors=True)
+    state = _begin(settings, folder)
     with explained(folder), exclusive(folder / "lock"):
         shards = Shards(work)
         student, data = _student(state, folder, shards, progress)
@@ -146,7 +153,11 @@ def _capture(
     progress.say("gathering texts")
     forbidden = Forbidden(target.tokenizer.encode)
     texts = texts_of(settings.data)
-    plan = plan_batches(texts, target.tokenizer, forbidden, target.most_texts, settings.new_tokens, settings.seed)
+    _require_same(state, texts)
+    state.free_memory = state.free_memory or target.free_memory()
+    _save(state, folder)
+    most = partial(target.most_texts, free=state.free_memory)
+    plan = plan_batches(texts, target.tokenizer, forbidden, most, settings.new_tokens, settings.seed)
     progress.say(f"{len(texts):,} texts, up to {sum(len(b.prompts) for b in plan):,} prompts in {len(plan):,} batches")
 
     def spent(seconds: float) -> None:
@@ -159,12 +170,24 @@ def _capture(
     _save(state, folder)
 
 
+def _require_same(state: _State, texts: Sequence[Text]) -> None:
+    digest = digest_of(texts)
+    if state.data_sha256 not in ("", digest):
+        raise DraftlabError(
+            "the texts that this run began with have changed since", "Put them back, or start again in another folder."
+        )
+    state.data_sha256 = digest
+
+
 def _target_ids(
     settings: TrainSettings, work: Path, shards: Shards, target: BatchNetwork, stop_tokens: tuple[int, ...]
 ) -> Tensor:
     path = work / "tokens.safetensors"
     if not path.is_file():
-        encoded: Iterator[list[int]] = (target.tokenizer.encode(text.text) for text in texts_of(settings.data)[:20_000])
+        texts = texts_of(settings.data)
+        held = held_out_sources(texts)
+        learned = (text.text for text in texts if text.source not in held)
+        encoded: Iterator[list[int]] = (target.tokenizer.encode(text) for text in islice(learned, 20_000))
         counts = count_tokens(shards, encoded, len(target.head()))
         part = path.with_suffix(".part")
         save_file({"ids": choose_tokens(counts, settings.draft_vocab, stop_tokens)}, part)

@@ -28,7 +28,7 @@ class TrainSettings(BaseModel):
     loss: Loss = "mixed"
     steps_ahead: int = Field(default=3, ge=1, le=8)
     """How far the training runs ahead on hidden states of its own (EAGLE-3's training-time test)."""
-    new_tokens: int = Field(default=112, ge=4)
+    new_tokens: int = Field(default=192, ge=4)
     batch: int = Field(default=16, ge=1)
     """Texts in a step of training."""
     seed: int = 0

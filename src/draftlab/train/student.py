@@ -39,8 +39,8 @@ class Student:
 
 
 def layers_to_read(num_layers: int, asked: Sequence[int] | None) -> tuple[int, ...]:
-    """A low, a middle and the last hidden state."""
-    return tuple(asked) if asked else tuple(sorted({max(1, num_layers // 3), max(1, 2 * num_layers // 3), num_layers}))
+    """A low, a middle and the last hidden state; from low to high, as whoever loads a head reads them."""
+    return tuple(sorted(set(asked or (max(1, num_layers // 3), max(1, 2 * num_layers // 3), num_layers))))
 
 
 def config_of(target: BatchNetwork, layers: Sequence[int], draft_vocab: int) -> dict[str, Any]:

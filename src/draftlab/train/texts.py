@@ -10,7 +10,7 @@ from pathlib import Path
 from draftlab.errors import DraftlabError
 from draftlab.suites import BUILT_IN, load_suite
 from draftlab.train.machine_text import machine_texts
-from draftlab.train.requests import over_code, requests
+from draftlab.train.requests import openings, over_code, requests
 
 _HELD_OUT = 12  # one source of so many is never trained on
 _MOST_BYTES = 50_000_000  # of one file
@@ -30,11 +30,6 @@ class Text:
     """Kinds take turns, so that none crowds out the others."""
     is_request: bool = False
 
-    @property
-    def is_held_out(self) -> bool:
-        """Decided by the source's name alone, so that it is the same in every run."""
-        return hashlib.md5(self.source.encode(), usedforsecurity=False).digest()[0] % _HELD_OUT == 0
-
 
 def texts_of(data: Sequence[str]) -> list[Text]:
     """All texts of the files and suites named; those of this machine where none are."""
@@ -44,10 +39,29 @@ def texts_of(data: Sequence[str]) -> list[Text]:
         found = [Text(f"machine {name}", text, kind) for name, kind, text in machine_texts()]
         code = [(text.source, text.text) for text in found if text.kind == "code"]
         found += [Text(f"topic {topic}", text, "request", is_request=True) for topic, text in requests()]
+        found += [Text(f"topic {topic}", text, "opening") for topic, text in openings()]
         found += [Text(source, text, "request on code", is_request=True) for source, text in over_code(code)]
     if not found:
         raise DraftlabError(f"there is no text in {', '.join(data) or 'the packages of this machine'}", _HINT)
     return found
+
+
+def held_out_sources(texts: Sequence[Text]) -> set[str]:
+    """The sources that are never trained on; decided by their names, so that it is the same in every run.
+
+    Of few sources it is the first in the order of the hash, where chance would take none; of one, none.
+    """
+    digests = {text.source: hashlib.md5(text.source.encode(), usedforsecurity=False).digest() for text in texts}
+    held = {source for source, digest in digests.items() if digest[0] % _HELD_OUT == 0}
+    return held or set(sorted(digests, key=digests.__getitem__)[: len(digests) > 1])
+
+
+def digest_of(texts: Sequence[Text]) -> str:
+    """Of all texts and their sources: a run that goes on needs the same."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{text.source}\0{text.text}\0".encode())
+    return digest.hexdigest()
 
 
 def _texts_of(name: str) -> Iterator[Text]:

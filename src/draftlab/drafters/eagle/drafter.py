@@ -15,11 +15,13 @@ from draftlab.drafters.eagle.network import EagleNetwork
 from draftlab.drafters.stopping_early import NEVER, StopEarly, probability_of
 from draftlab.errors import ContractError, DraftlabError
 from draftlab.features import FeatureTap, ShowsFeatures
+from draftlab.sample_text import SAMPLE
 from draftlab.sampling import over_vocabulary
 from draftlab.types import Compression, Draft, DrafterContext, Rng, Round, Row, Warp
 
 _MOST_WAITING = 256
 """Hidden states that rounds without a draft may leave unread; they are wider than what the head remembers of them."""
+_SAMPLED = 80  # tokens
 
 
 class EagleDrafter:
@@ -65,8 +67,8 @@ class EagleDrafter:
         checkpoint = read_checkpoint(context.load_tensors(argument))
         require_fit(checkpoint, target, source)
         network = load_network(checkpoint, source)
-        context.arrange(network, _pass_over(network), compress, argument)
         layers = checkpoint.layers_of(source.num_layers)
+        context.arrange(network, _pass_over(network, *_sample(context, source, layers)), compress, argument)
         return cls(network, source, layers, checkpoint.target_ids(), context.warp_for(argument), stop_early)
 
     def begin(self, prompt: Sequence[int]) -> None:
@@ -131,15 +133,29 @@ class EagleDrafter:
         return over_vocabulary(logits, self._target_ids, self._vocab_size)
 
 
-def _pass_over(network: EagleNetwork) -> Callable[[int], Tensor]:
-    """A pass of so many rows over every linear layer, for whoever arranges them."""
-    size = network.fc.in_features
-    weight = network.norm.weight
+def _sample(context: DrafterContext, source: ShowsFeatures, layers: Sequence[int]) -> tuple[list[int], Tensor]:
+    """Tokens of a real text, and what the target shows at each [tokens, read * width]."""
+    model = context.target.model
+    limit = min(_SAMPLED, model.context_length or _SAMPLED)
+    tokens = [token for token in context.target.tokenizer.encode(SAMPLE) if token < model.vocab_size][:limit] or [0]
+    model.reset(len(tokens))
+    tap = source.features(layers)
+    model.forward(tokens, 1)
+    features = tap.take()
+    model.reset()
+    return tokens, features
+
+
+def _pass_over(network: EagleNetwork, tokens: Sequence[int], features: Tensor) -> Callable[[int], Tensor]:
+    """A pass of so many rows over every linear layer, for whoever arranges them.
+
+    They are the target's own hidden states: the forms of weights are chosen by what goes through them.
+    """
+    known = features.to(network.norm.weight)
 
     def run(num_rows: int) -> Tensor:
-        features = torch.linspace(-1.0, 1.0, num_rows * size, dtype=weight.dtype, device=weight.device)
-        tokens = [(37 * i + 11) % len(network.embedding) for i in range(num_rows)]
-        hidden = network.fuse(features.view(num_rows, size))
-        return network.logits(network.advance(tokens, hidden, Memory()))
+        at = [place % len(known) for place in range(num_rows)]
+        following = [tokens[(place + 1) % len(tokens)] for place in at]
+        return network.logits(network.advance(following, network.fuse(known[at]), Memory()))
 
     return run
