@@ -74,8 +74,6 @@ def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, k
         if settings.data:
             texts_of(settings.data)
     work = folder / _WORK
-    if settings is None and not keep and (folder / PROVENANCE).exists():  # killed after its last step but one
-        shutil.rmtree(work, ignore_errors=True)
     state = _begin(settings, folder)
     with explained(folder), exclusive(folder / "lock"):
         shards = Shards(work)
