@@ -132,6 +132,10 @@ def run(
     if experiment.engine == "endpoint":
         with serve_bench(experiment, say) as served:
             return RunView(run_bench(served, Path(folder), resume=resume, observer=observer).folder)
+    if experiment.engine != "draftlab":
+        raise DraftlabError(
+            f"engine {experiment.engine} has to be started", "Use draftlab.managed.run.run_managed, or draftlab bench."
+        )
     costs = known_costs(Store.open(Path(folder)).manifest()) if resume else None
     store = run_bench(prepare_bench(experiment, say, costs), Path(folder), resume=resume, observer=observer)
     return RunView(store.folder)

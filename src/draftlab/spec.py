@@ -69,8 +69,11 @@ class Experiment(BaseModel):
     device: str = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
-    engine: Literal["draftlab", "endpoint"] = "draftlab"
-    """endpoint: the OpenAI-compatible server at `url` decodes, and the one at `plain_url` without speculation."""
+    engine: Literal["draftlab", "endpoint", "vllm", "sglang", "llama.cpp"] = "draftlab"
+    """endpoint: the OpenAI-compatible server at `url` decodes, and the one at `plain_url` without speculation. The
+    last three: servers of that engine are started for the run."""
+    engine_program: str | None = None
+    """Of an engine that is started: its Python, or the program itself."""
     url: str | None = None
     plain_url: str | None = None
     model: str | None = None
@@ -108,6 +111,13 @@ class Experiment(BaseModel):
     def _of_a_server(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("engine") != "endpoint":
             raise ValueError("it is of a server, and --engine is not endpoint")
+        return value
+
+    @field_validator("engine_program")
+    @classmethod
+    def _of_an_engine_that_is_started(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("engine") in ("draftlab", "endpoint"):
+            raise ValueError("it is of an engine that is started, such as --engine vllm")
         return value
 
     @field_validator("stop_strings")

@@ -140,3 +140,19 @@ def test_a_server_that_was_started_again() -> None:
     assert forgetful is not None
     with pytest.raises(DraftlabError, match="num_drafts has gone"):
         forgetful.since(before)
+
+
+def test_when_a_counter_was_created_is_no_counter() -> None:
+    """As vLLM 0.32 writes them: seconds since 1970, with a fraction."""
+    page = """vllm:spec_decode_num_drafts_total{engine="0"} 3.0
+vllm:spec_decode_num_drafts_created{engine="0"} 1.7955356501134863e+09
+vllm:spec_decode_num_draft_tokens_total{engine="0"} 12.0
+vllm:spec_decode_num_draft_tokens_created{engine="0"} 1.7955356501134863e+09
+vllm:spec_decode_num_accepted_tokens_total{engine="0"} 5.0
+vllm:spec_decode_num_accepted_tokens_per_pos_total{engine="0",position="0"} 5.0
+vllm:spec_decode_num_accepted_tokens_per_pos_created{engine="0",position="0"} 1.7955356501134863e+09
+"""
+    found = read_counters(page)
+    assert found is not None
+    assert dict(found.totals) == {"num_drafts": 3, "num_draft_tokens": 12, "num_accepted_tokens": 5}
+    assert dict(found.accepted_at) == {0: 5}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draftlab.suites import load_suite
-from draftlab.train.overlap import WINDOW, Forbidden
+from draftlab.train.overlap import WINDOW, Forbidden, suite_digest
 from draftlab.train.texts import texts_of
 
 
@@ -26,3 +26,18 @@ def test_other_text_is_not() -> None:
 def test_a_suite_given_as_data_is_left_out_altogether() -> None:
     forbidden = Forbidden(letters)
     assert all(forbidden.occurs_in(letters(text.text)) for text in texts_of(["code"]))
+
+
+def test_windows_that_are_shared_are_counted() -> None:
+    forbidden = Forbidden(letters)
+    text = next(iter(load_suite("code").prompts)).prompt
+    assert text is not None and len(text) > 2 * WINDOW
+    planted = letters("qzx vjk wqy xzj" + text[: WINDOW + 2] + "qqk zzv jxq")
+    assert forbidden.shared(planted) >= 3
+    assert forbidden.shared(letters("qzx vjk wqy xzj qqk zzv jxq kvz wwq")) == 0
+    assert set(forbidden.finding(3)["suites"]) >= {"notebook", "code", "prose"}
+
+
+def test_a_suite_that_changes_has_another_digest() -> None:
+    assert suite_digest("code") != suite_digest("prose")
+    assert suite_digest("code") == suite_digest("code")

@@ -59,6 +59,7 @@ def bench(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
     engine: options.Engine = None,
+    engine_program: options.EngineProgram = None,
     url: options.Url = None,
     plain_url: options.PlainUrl = None,
     model: options.Model = None,
@@ -86,7 +87,7 @@ def bench(
         stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, control=control, until=until,
         budget=budget, phases=phases, detail=detail, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
-        engine=engine, url=url, plain_url=plain_url, model=model,
+        engine=engine, engine_program=engine_program, url=url, plain_url=plain_url, model=model,
     )  # fmt: skip
     from draftlab.report.conditions import REPORT_METRICS, report_rows
 
@@ -94,7 +95,6 @@ def bench(
     folder = _folder(out, resume)
     experiment = _experiment(spec, settings, folder, resume)
 
-    from draftlab.api import run  # only now: bad settings are told without waiting for torch
     from draftlab.cli.progress import Progress
     from draftlab.report.measure import measure
     from draftlab.report.printable import printable_line
@@ -104,7 +104,7 @@ def bench(
         if resume:
             _recall(folder, progress)
         try:
-            store = run(experiment, folder, resume=resume, observer=progress, say=progress.say)
+            store = _run(experiment)(experiment, folder, resume=resume, observer=progress, say=progress.say)
         except KeyboardInterrupt:
             progress.stop()
             started = (folder / "manifest.json").exists()
@@ -120,6 +120,17 @@ def bench(
         print(f"\n{kept}", file=sys.stderr)
     if not gate.passes(conditions, report_rows(found)) or not found.holds:
         raise typer.Exit(1)
+
+
+def _run(experiment: Any) -> Any:
+    """Who runs it; only now, as bad settings are told without waiting for torch."""
+    if experiment.engine in ("draftlab", "endpoint"):
+        from draftlab.api import run
+
+        return run
+    from draftlab.managed.run import run_managed
+
+    return run_managed
 
 
 def _recall(folder: Path, progress: Progress) -> None:

@@ -48,7 +48,17 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. 
 TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]
 AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load pickled weights, which can run code.")]
 Engine = Annotated[
-    str | None, typer.Option(help="draftlab, or endpoint: an OpenAI-compatible server decodes. [default: draftlab]")
+    str | None,
+    typer.Option(
+        help="draftlab; endpoint: an OpenAI-compatible server; vllm, sglang or llama.cpp: servers of it are started "
+        "for the run. [default: draftlab]"
+    ),
+]
+EngineProgram = Annotated[
+    str | None,
+    typer.Option(
+        help="The Python that has vLLM or SGLang, or the file llama-server.", metavar="FILE", show_default=False
+    ),
 ]
 Url = Annotated[str | None, typer.Option(help="The server, as http://127.0.0.1:8000/v1.", show_default=False)]
 PlainUrl = Annotated[

@@ -50,12 +50,12 @@ def read_counters(text: str) -> Counters | None:
         name = _NAME.match(sample[1])
         if name is None:
             continue
-        value = _whole(sample[1], sample[3])
+        # Other names are passed over: beside each counter vLLM has the second in which it was created.
         if name[1] == _PER_POSITION:
             position = _position(sample[1], sample[2] or "")
-            positions[position] = positions.get(position, 0) + value
+            positions[position] = positions.get(position, 0) + _whole(sample[1], sample[3])
         elif name[1] in (_DRAFTS, _DRAFTED, _ACCEPTED):
-            totals[name[1]] = totals.get(name[1], 0) + value
+            totals[name[1]] = totals.get(name[1], 0) + _whole(sample[1], sample[3])
     return Counters(totals, positions) if {_DRAFTED, _ACCEPTED} <= totals.keys() else None
 
 

@@ -13,23 +13,28 @@ _OUTTYPES = {None: "auto", "float32": "f32", "bfloat16": "bf16", "float16": "f16
 
 def write(plan: Plan) -> Written:
     """The server's command; models have to be GGUF files."""
+    return Written(command(*words(plan)), notes=tuple(_notes(plan)))
+
+
+def words(plan: Plan) -> list[Words]:
+    """Its words; the first group is the program and the target."""
     target, drafter = plan.gguf_files
-    words: list[Words] = [("llama-server", "-m", file_name(target), "-ngl", _ALL_LAYERS)]
+    found: list[Words] = [("llama-server", "-m", file_name(target), "-ngl", _ALL_LAYERS)]
     match plan.drafter:
         case Lookup(max_ngram):
-            words += flags([
+            found += flags([
                 ("--spec-type", "ngram-simple"), ("--spec-ngram-simple-size-n", min(max_ngram, plan.gamma)),
                 ("--spec-ngram-simple-size-m", plan.gamma),
             ])  # fmt: skip
         case Assistant():
-            words.append(("-md", file_name(drafter), "--spec-draft-ngl", _ALL_LAYERS))
-            words += flags([
+            found.append(("-md", file_name(drafter), "--spec-draft-ngl", _ALL_LAYERS))
+            found += flags([
                 ("--spec-type", "draft-simple"), ("--spec-draft-n-max", plan.gamma), ("--spec-draft-n-min", 0),
                 ("--spec-draft-p-min", plan.drafter.stop_confidence),
                 ("--spec-draft-sampling", "probabilistic" if plan.samples else None),
             ])  # fmt: skip
-    words.append(("--metrics",))
-    return Written(command(*words), notes=tuple(_notes(plan)))
+    found.append(("--metrics",))
+    return found
 
 
 def _notes(plan: Plan) -> list[str]:

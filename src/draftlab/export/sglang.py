@@ -5,32 +5,37 @@ from __future__ import annotations
 from draftlab.export.command_line import Words, command, file_name, flags
 from draftlab.export.plan import Assistant, Lookup, Plan, Written
 
-_RUNNING = 48  # what SGLang itself sets with speculation; written out so that it can be given to plain serving, too
+RUNNING = 48  # what SGLang itself sets with speculation; written out so that it can be given to plain serving, too
 
 
 def write(plan: Plan) -> Written:
     """The server's command. A draft of gamma tokens is gamma steps, and a tree of gamma + 1 tokens with its root."""
-    words: list[Words] = [
+    return Written(command(*words(plan)), notes=tuple(_notes(plan)))
+
+
+def words(plan: Plan) -> list[Words]:
+    """Its words; the first group is the program."""
+    found: list[Words] = [
         ("python", "-m", "sglang.launch_server"),
         *flags([("--model-path", file_name(plan.target.name)), ("--dtype", plan.dtype)]),
     ]
     if plan.trust_remote_code:
-        words.append(("--trust-remote-code",))
-    words.append(("--enable-metrics",))
+        found.append(("--trust-remote-code",))
+    found.append(("--enable-metrics",))
     match plan.drafter:
         case Lookup():
-            words += flags([
-                ("--max-running-requests", _RUNNING), ("--speculative-algorithm", "NGRAM"),
+            found += flags([
+                ("--max-running-requests", RUNNING), ("--speculative-algorithm", "NGRAM"),
                 ("--speculative-num-draft-tokens", plan.gamma + 1), ("--speculative-ngram-max-bfs-breadth", 1),
             ])  # fmt: skip
         case Assistant(model):
-            words += flags([
-                ("--max-running-requests", _RUNNING), ("--speculative-algorithm", "STANDALONE"),
+            found += flags([
+                ("--max-running-requests", RUNNING), ("--speculative-algorithm", "STANDALONE"),
                 ("--speculative-draft-model-path", file_name(model.name)),
                 ("--speculative-num-steps", plan.gamma), ("--speculative-eagle-topk", 1),
                 ("--speculative-num-draft-tokens", plan.gamma + 1),
             ])  # fmt: skip
-    return Written(command(*words), notes=tuple(_notes(plan)))
+    return found
 
 
 def _notes(plan: Plan) -> list[str]:

@@ -11,14 +11,19 @@ from draftlab.export.plan import Assistant, Lookup, Plan, Written
 
 def write(plan: Plan) -> Written:
     """The server's command, with speculation as one JSON word."""
-    words: list[Words] = [("vllm", "serve", file_name(plan.target.name)), *flags([("--dtype", plan.dtype)])]
-    words.append(("--generation-config", "vllm"))  # else the checkpoint decides what requests leave open
+    return Written(command(*words(plan)), notes=tuple(_notes(plan)))
+
+
+def words(plan: Plan) -> list[Words]:
+    """Its words; the first group is the program and the target."""
+    found: list[Words] = [("vllm", "serve", file_name(plan.target.name)), *flags([("--dtype", plan.dtype)])]
+    found.append(("--generation-config", "vllm"))  # else the checkpoint decides what requests leave open
     if plan.trust_remote_code:
-        words.append(("--trust-remote-code",))
+        found.append(("--trust-remote-code",))
     if plan.drafter is not None:
-        words.append(("--per-request-spec-decode-metrics", "summary"))
-        words.append(("--speculative-config", json.dumps(_speculation(plan), separators=(",", ":"))))
-    return Written(command(*words), notes=tuple(_notes(plan)))
+        found.append(("--per-request-spec-decode-metrics", "summary"))
+        found.append(("--speculative-config", json.dumps(_speculation(plan), separators=(",", ":"))))
+    return found
 
 
 def _speculation(plan: Plan) -> dict[str, Any]:

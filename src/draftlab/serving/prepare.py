@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from draftlab.bench.clock import WallClock
@@ -26,32 +27,56 @@ _OURS = (
 Report = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Started:
+    """Servers that were started for this run, and as what."""
+
+    url: str
+    plain_url: str
+    engine: str
+    drafter: str
+    gamma: int
+    commands: Mapping[str, Sequence[str]]
+    """Of `plain` and `speculative`, with the port left open."""
+    requests: Mapping[str, Any] = field(default_factory=dict)
+    """What every request says besides."""
+
+
 @contextmanager
 def serve_bench(
-    experiment: Experiment, say: Report = lambda _: None, patience: Patience | None = None
+    experiment: Experiment,
+    say: Report = lambda _: None,
+    patience: Patience | None = None,
+    on: Started | None = None,
 ) -> Iterator[PreparedBench]:
-    """A bench on the servers that the experiment names; connections are closed in the end."""
-    _refuse_what_is_ours(experiment)
-    if experiment.url is None:
-        raise DraftlabError(
-            "--engine endpoint does not know which server", "Name it with --url, as http://127.0.0.1:8000/v1."
-        )
+    """A bench on the servers that the experiment names, or `on` others; connections are closed in the end."""
+    url, plain_url = (on.url, on.plain_url) if on else _named(experiment)
     suites = load_suites(experiment.suites, experiment.limit)
     with ExitStack() as open_clients:
 
         def server(url: str, duty: Duty) -> ServedArm:
             client = open_clients.enter_context(Client(url, patience=patience))
             model = client.choose_model(experiment.model)
-            return ServedArm(client, model, duty, _settings(experiment), sampled=bool(experiment.temperature))
+            settings = {**_settings(experiment), **(on.requests if on else {})}
+            return ServedArm(client, model, duty, settings, sampled=bool(experiment.temperature))
 
         prompts = [_prompt(experiment, suite, prompt) for suite in suites for prompt in suite.prompts]
-        if experiment.plain_url is None:
+        if plain_url is None:
             say("one server: it is measured as it is; for a speed-up name a plain one with --plain-url")
-            servers = [server(experiment.url, "either")]
+            servers = [server(url, "either")]
         else:
-            servers = [server(experiment.plain_url, "plain"), server(experiment.url, "speculative")]
+            servers = [server(plain_url, "plain"), server(url, "speculative")]
             _prove(servers[0], servers[1], prompts, experiment.seed, say)
-        yield _bench(experiment, servers, prompts, suites)
+        yield _bench(experiment, servers, prompts, suites, on)
+
+
+def _named(experiment: Experiment) -> tuple[str, str | None]:
+    _refuse_what_is_ours(experiment)
+    if experiment.url is None:
+        raise DraftlabError(
+            "--engine endpoint does not know which server", "Name it with --url, as http://127.0.0.1:8000/v1."
+        )
+    return experiment.url, experiment.plain_url
 
 
 def _refuse_what_is_ours(experiment: Experiment) -> None:
@@ -105,12 +130,16 @@ def _prove(plain: ServedArm, server: ServedArm, prompts: Sequence[PreparedPrompt
 
 
 def _bench(
-    experiment: Experiment, servers: Sequence[ServedArm], prompts: Sequence[PreparedPrompt], suites: Sequence[Suite]
+    experiment: Experiment,
+    servers: Sequence[ServedArm],
+    prompts: Sequence[PreparedPrompt],
+    suites: Sequence[Suite],
+    on: Started | None,
 ) -> PreparedBench:
     target, served = servers[0], servers[-1]
     return PreparedBench(
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
-        arms=_arms(experiment, servers),
+        arms=_arms(experiment, servers, on),
         prompts=prompts,
         suites={suite.name: suite.fingerprint for suite in suites},
         repetitions=experiment.repetitions,
@@ -119,35 +148,34 @@ def _bench(
         sampling_ignored=(),
         stop_tokens=(),
         stop_strings=experiment.stop_strings,
-        target=_describe(target),
-        drafters={} if target is served else {"server": _describe(served)},
+        target=_describe(target, on, "plain"),
+        drafters={} if target is served else {"server": _describe(served, on, "speculative")},
         text_of=_no_tokens,
         bytes_of=_no_tokens,
         clock=WallClock(lambda: None),
     )
 
 
-def _arms(experiment: Experiment, servers: Sequence[ServedArm]) -> list[PreparedArm]:
-    baseline = _arm("none", "baseline", servers[0])
+def _arms(experiment: Experiment, servers: Sequence[ServedArm], on: Started | None) -> list[PreparedArm]:
+    plain = Arm(id="none", role="baseline", drafter="none", gamma=0, rule="the server's")
+    baseline = PreparedArm(plain, reply=servers[0])
     if len(servers) == 1:
         return [baseline]
-    arms = [baseline, _arm("server", "drafted", servers[1])]
+    arms = [baseline, PreparedArm(_speculative(on), reply=servers[1])]
     # Only where it was asked for: a server that keeps prompts answers the same one faster the second time.
-    again = experiment.control and "control" in experiment.model_fields_set
-    return [*arms, _arm("none again", "control", servers[0])] if again else arms
+    if experiment.control and "control" in experiment.model_fields_set:
+        again = plain.model_copy(update={"id": "none again", "role": "control"})
+        arms.append(PreparedArm(again, reply=servers[0]))
+    return arms
 
 
-def _arm(name: str, role: Any, server: ServedArm) -> PreparedArm:
-    drafted = role == "drafted"
-    arm = Arm(
-        id=name,
-        role=role,
-        drafter="server" if drafted else "none",
-        gamma=0,
-        rule="the server's",
-        draft_length="server" if drafted else "fixed",
+def _speculative(on: Started | None) -> Arm:
+    """The arm that drafts; a server that was not started here keeps what it does to itself."""
+    if on is None:
+        return Arm(id="server", role="drafted", drafter="server", gamma=0, rule="the server's", draft_length="server")
+    return Arm(
+        id=f"{on.drafter} gamma={on.gamma}", role="drafted", drafter=on.drafter, gamma=on.gamma, rule="the server's"
     )
-    return PreparedArm(arm, reply=server)
 
 
 def _sampling(experiment: Experiment) -> Sampling:
@@ -156,8 +184,12 @@ def _sampling(experiment: Experiment) -> Sampling:
     return Sampling(**{name: value for name, value in asked.items() if value is not None})
 
 
-def _describe(server: ServedArm) -> dict[str, Any]:
-    return {"source": server.model, "kind": "server", "url": server.client.url, "files": {"served": server.model}}
+def _describe(server: ServedArm, on: Started | None, name: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {"source": server.model, "kind": "server", "files": {"served": server.model}}
+    if on is None:
+        return {**facts, "url": server.client.url}
+    # Without the port, which is another one when the run is resumed.
+    return {**facts, "url": f"{on.engine} on this machine", "command": list(on.commands[name])}
 
 
 def _no_tokens(_: object) -> Any:

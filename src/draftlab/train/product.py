@@ -51,6 +51,7 @@ def _card(settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Poin
         f"| {point.step} | {point.loss:.3f} | {' '.join(f'{rate:.2f}' for rate in point.accepted)} |" for point in curve
     )
     positions = len(last.accepted)
+    overlap = data["overlap"]
     return f"""# A drafter for {settings.target}
 
 An EAGLE-3 head (Li et al. 2025, arXiv 2503.01840) of one layer, for speculative decoding of `{settings.target}` and of
@@ -63,6 +64,8 @@ nothing else. Made by `draftlab train`; `{PROVENANCE}` has the command, the vers
 - Its head has {data["draft_vocab"]:,} tokens; it can propose no others. Their rows are the target's and are gathered
   from it when the drafter is loaded.
 - Licence of the target, which wrote the texts: {data.get("licence") or "not told by its files"}.
+- Windows of {overlap["window"]} tokens that these texts share with prompts of the suites
+  {", ".join(overlap["suites"])}: {overlap["shared_windows"]}.
 - It drafts worse on texts that are unlike those that it learned from. It can never make a text wrong.
 
 Greedy acceptance on held-out texts, at positions 1 to {positions} of a draft, of those drafts that came so far:

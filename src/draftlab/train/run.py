@@ -135,7 +135,9 @@ def _student(state: _State, folder: Path, shards: Shards, progress: Progress) ->
     if not state.captured:
         _capture(state, folder, target, layers, stop_tokens, shards, progress)
     ids = _target_ids(settings, shards.folder, shards, target, stop_tokens)
-    return new_student(target, layers, ids, settings.seed), _facts(shards, ids, settings.target)
+    return new_student(target, layers, ids, settings.seed), _facts(
+        shards, ids, settings.target, Forbidden(target.tokenizer.encode)
+    )
 
 
 def _capture(
@@ -212,14 +214,15 @@ def _schedule(state: _State, folder: Path, student: Student, shards: Shards, pro
     return Schedule(state.depths, state.steps)
 
 
-def _facts(shards: Shards, ids: Tensor, target: str) -> dict[str, Any]:
+def _facts(shards: Shards, ids: Tensor, target: str, forbidden: Forbidden) -> dict[str, Any]:
     """What the drafter learns from."""
     digest = hashlib.sha256()
-    written = texts = 0
+    written = texts = shared = 0
     for tokens, starts, ends in shards.tokens(held_out=False):
         digest.update(tokens.numpy().tobytes())
         written += int((ends - starts).clamp_min(0).sum())
         texts += len(tokens)
+        shared += sum(forbidden.shared(row[:end]) for row, end in zip(tokens.tolist(), ends.tolist(), strict=True))
     held_out = sum(len(tokens) for tokens, _, _ in shards.tokens(held_out=True))
     return {
         "sha256": digest.hexdigest(),
@@ -228,6 +231,7 @@ def _facts(shards: Shards, ids: Tensor, target: str) -> dict[str, Any]:
         "held_out_texts": held_out,
         "draft_vocab": len(ids),
         "licence": licence_of(resolve(target)),
+        "overlap": forbidden.finding(shared),
     }
 
 

@@ -1,0 +1,6 @@
+"""Servers of other engines, started for one run on this machine and ended with it.
+
+engines.py      how each engine is started, a few lines for each; the flags are those that `draftlab export` prints
+process.py      one server: started, waited for, ended
+run.py          a bench on a plain server and a speculative one
+"""

@@ -1,0 +1,92 @@
+"""How each engine is started: the words that `draftlab export` prints, and what makes plain and speculative alike.
+
+Speculation changes settings by itself (asynchronous scheduling in vLLM, the number of running requests in SGLang);
+those are pinned to one value in both servers, and prompts are not kept, since each is sent once to each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from draftlab.errors import UnknownNameError
+from draftlab.export import llama_cpp, sglang, vllm
+from draftlab.export.plan import Plan
+
+PORT = "{port}"
+"""Stands in a command for a port that is chosen later."""
+
+
+@dataclass(frozen=True)
+class ServerEngine:
+    """An engine that serves."""
+
+    command: Callable[[str, Plan], list[str]]
+    """From the program that the user named and a plan."""
+    program: str
+    """What the user has to name."""
+    environment: Callable[[Path], dict[str, str]] = lambda _: {}
+    requests: Mapping[str, object] = field(default_factory=dict)
+    """What every request says besides."""
+
+
+def _vllm(python: str, plan: Plan) -> list[str]:
+    (_, _, target), *rest = vllm.words(plan)
+    return [
+        python, "-m", "vllm.entrypoints.openai.api_server", "--model", target, *chain.from_iterable(rest),
+        "--host", "127.0.0.1", "--port", PORT,
+        "--seed", "0", "--no-enable-prefix-caching", "--no-async-scheduling",
+    ]  # fmt: skip
+
+
+def _sglang(python: str, plan: Plan) -> list[str]:
+    (_, *program), *rest = sglang.words(plan)
+    running = [] if plan.drafter else ["--max-running-requests", str(sglang.RUNNING)]
+    return [
+        python, *program, *chain.from_iterable(rest), *running,
+        "--host", "127.0.0.1", "--port", PORT, "--random-seed", "0", "--disable-radix-cache",
+    ]  # fmt: skip
+
+
+def _llama_cpp(program: str, plan: Plan) -> list[str]:
+    (_, *model), *rest = llama_cpp.words(plan)
+    return [program, *model, *chain.from_iterable(rest), "--host", "127.0.0.1", "--port", PORT, "--seed", "0"]
+
+
+def _vllm_environment(python: Path) -> dict[str, str]:
+    """Nothing is sent home; on a CPU the threads stay free to move, since two servers share the cores."""
+    root = python.absolute().parent.parent / "lib"
+    libraries = [
+        str(path) for name in ("libtcmalloc_minimal*.so*", "libiomp5.so") for path in sorted(root.rglob(name))[:1]
+    ]
+    usual = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+        "KMP_BLOCKTIME": "5",  # ms that an idle thread spins; the other server would wait for it
+        **({"LD_PRELOAD": ":".join(libraries)} if libraries else {}),
+    }
+    return {name: value for name, value in usual.items() if name not in os.environ}
+
+
+_PYTHON = "the Python of the environment that has it"
+ENGINES: Mapping[str, ServerEngine] = {
+    "vllm": ServerEngine(_vllm, _PYTHON, _vllm_environment),
+    "sglang": ServerEngine(_sglang, _PYTHON),
+    "llama.cpp": ServerEngine(_llama_cpp, "the file llama-server", requests={"cache_prompt": False}),
+}
+
+
+def engine_called(name: str) -> ServerEngine:
+    """The engine of that name."""
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES)
+    return ENGINES[name]
+
+
+def with_port(command: Sequence[str], port: int) -> list[str]:
+    """The command as it is run."""
+    return [str(port) if word == PORT else word for word in command]
