@@ -63,6 +63,10 @@ def bench(
     url: options.Url = None,
     plain_url: options.PlainUrl = None,
     model: options.Model = None,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(help="Numbers of users at once, as 1,2,4,8: where does it stop paying?", show_default=False),
+    ] = None,
     seed: options.Seed = None,
     exact: options.Exact = None,
     dtype: options.Dtype = None,
@@ -92,6 +96,9 @@ def bench(
     from draftlab.report.conditions import REPORT_METRICS, report_rows
 
     conditions = gate.read_conditions(fail_if, REPORT_METRICS)
+    if concurrency is not None:
+        _under_load(spec, settings, concurrency, out, resume=resume, fail_if=fail_if, json=json)
+        return
     folder = _folder(out, resume)
     experiment = _experiment(spec, settings, folder, resume)
 
@@ -122,6 +129,27 @@ def bench(
         raise typer.Exit(1)
 
 
+def _under_load(
+    spec: Path | None,
+    settings: dict[str, Any],
+    concurrency: str,
+    out: Path | None,
+    *,
+    resume: bool,
+    fail_if: list[str] | None,
+    json: bool,
+) -> None:
+    from draftlab.cli.load import bench_under_load
+    from draftlab.spec import make_experiment, read_toml
+
+    if fail_if:
+        raise DraftlabError("--fail-if has no conditions for --concurrency", "Read its --json instead.")
+    if resume and out is None:
+        raise DraftlabError("--resume does not know which run to finish", "Name its folder with --out.")
+    experiment = make_experiment({**(read_toml(spec) if spec else {}), **settings})
+    bench_under_load(experiment, concurrency, out or _new_folder(), resume=resume, json=json)
+
+
 def _run(experiment: Any) -> Any:
     """Who runs it; only now, as bad settings are told without waiting for torch."""
     if experiment.engine in ("draftlab", "endpoint"):
@@ -146,10 +174,14 @@ def _folder(out: Path | None, resume: bool) -> Path:
 
     if resume and out is None:
         raise DraftlabError("--resume does not know which run to finish", "Name its folder with --out.")
-    folder = out or Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+    folder = out or _new_folder()
     if not resume:
         require_free(folder)
     return folder
+
+
+def _new_folder() -> Path:
+    return Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
 
 def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: bool) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,30 @@ def run_managed(
     ready_s: float = READY_S,
 ) -> RunView:
     """Start both servers, run the bench on them and end them, whatever happens. Logs are in `folder`.servers."""
+    with servers_of(experiment, folder, say, ready_s) as on, serve_bench(experiment, say, on=on) as prepared:
+        return RunView(run_bench(prepared, folder, resume=resume, observer=observer).folder)
+
+
+@contextmanager
+def servers_of(
+    experiment: Experiment, folder: Path, say: Report = lambda _: None, ready_s: float = READY_S
+) -> Iterator[Started]:
+    """A plain server and a speculative one, until the block ends."""
     engine = engine_called(experiment.engine)
     program = _program(experiment)
     plan = plan_of(experiment, say)
     _require_room(plan, experiment.engine)
-    commands = {"plain": engine.command(program, without_drafter(plan)), "speculative": engine.command(program, plan)}
+    commands = {
+        "plain": engine.command(program, without_drafter(plan)),
+        "speculative": engine.command(program, plan),
+    }
     logs = folder.with_name(f"{folder.name}.servers")
     with ExitStack() as servers:
         urls = {
             name: servers.enter_context(started(name, command, engine.environment(Path(program)), logs, say, ready_s))
             for name, command in commands.items()
         }
-        on = Started(
+        yield Started(
             plain_url=urls["plain"],
             url=urls["speculative"],
             engine=experiment.engine,
@@ -59,8 +71,6 @@ def run_managed(
             commands=commands,
             requests=dict(engine.requests),
         )
-        with serve_bench(experiment, say, on=on) as prepared:
-            return RunView(run_bench(prepared, folder, resume=resume, observer=observer).folder)
 
 
 def without_drafter(plan: Plan) -> Plan:

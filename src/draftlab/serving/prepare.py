@@ -50,17 +50,16 @@ def serve_bench(
     on: Started | None = None,
 ) -> Iterator[PreparedBench]:
     """A bench on the servers that the experiment names, or `on` others; connections are closed in the end."""
-    url, plain_url = (on.url, on.plain_url) if on else _named(experiment)
-    suites = load_suites(experiment.suites, experiment.limit)
+    url, plain_url = addresses(experiment, on)
+    suites, prompts = suites_and_prompts(experiment)
     with ExitStack() as open_clients:
 
         def server(url: str, duty: Duty) -> ServedArm:
             client = open_clients.enter_context(Client(url, patience=patience))
             model = client.choose_model(experiment.model)
-            settings = {**_settings(experiment), **(on.requests if on else {})}
+            settings = request_settings(experiment, on)
             return ServedArm(client, model, duty, settings, sampled=bool(experiment.temperature))
 
-        prompts = [_prompt(experiment, suite, prompt) for suite in suites for prompt in suite.prompts]
         if plain_url is None:
             say("one server: it is measured as it is; for a speed-up name a plain one with --plain-url")
             servers = [server(url, "either")]
@@ -70,7 +69,10 @@ def serve_bench(
         yield _bench(experiment, servers, prompts, suites, on)
 
 
-def _named(experiment: Experiment) -> tuple[str, str | None]:
+def addresses(experiment: Experiment, on: Started | None) -> tuple[str, str | None]:
+    """Of the server that speculates, and of the plain one where there is one."""
+    if on is not None:
+        return on.url, on.plain_url
     _refuse_what_is_ours(experiment)
     if experiment.url is None:
         raise DraftlabError(
@@ -89,9 +91,9 @@ def _refuse_what_is_ours(experiment: Experiment) -> None:
         )
 
 
-def _settings(experiment: Experiment) -> dict[str, Any]:
+def request_settings(experiment: Experiment, on: Started | None) -> dict[str, Any]:
     """What every request says; the last four are no part of OpenAI's protocol, and only there where asked for."""
-    given: dict[str, Any] = {"temperature": experiment.temperature or 0.0}
+    given: dict[str, Any] = {"temperature": experiment.temperature or 0.0, **(on.requests if on else {})}
     given |= {
         name: value
         for name in ("top_p", "top_k", "min_p", "repetition_penalty")
@@ -102,6 +104,12 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
     if experiment.ignore_eos:
         given["ignore_eos"] = True
     return given
+
+
+def suites_and_prompts(experiment: Experiment) -> tuple[list[Suite], list[PreparedPrompt]]:
+    """What is asked, in order."""
+    suites = load_suites(experiment.suites, experiment.limit)
+    return suites, [_prompt(experiment, suite, prompt) for suite in suites for prompt in suite.prompts]
 
 
 def _prompt(experiment: Experiment, suite: Suite, prompt: Any) -> PreparedPrompt:
