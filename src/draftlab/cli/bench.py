@@ -11,12 +11,20 @@ import typer
 
 from draftlab.cli import gate, options
 from draftlab.errors import DraftlabError
+from draftlab.models import DEFAULT_HEAD
 
 if TYPE_CHECKING:
     from draftlab.cli.progress import Progress
 
-# With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
-_EMBEDDED = {"limit": 6, "max_new_tokens": 48}
+# With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine, with prompt
+# lookup, the head that comes with draftlab, and both in one. How the head is asked was chosen on HumanEval.
+_HEAD = f"eagle:{DEFAULT_HEAD},stop_confidence=0.5"
+_EMBEDDED = {
+    "drafters": ("ngram", _HEAD, f"lookup+{_HEAD},lookup_min_ngram=2"),
+    "gammas": (4,),
+    "limit": 6,
+    "max_new_tokens": 48,
+}
 
 
 def bench(
@@ -82,8 +90,8 @@ def bench(
 ) -> None:
     """Decode every prompt plainly and speculatively, keep every result, and print what it gained.
 
-    With no arguments: the embedded default, SmolLM2-135M-Instruct with prompt lookup, on a few prompts of code and
-    prose.
+    With no arguments: the embedded default, SmolLM2-135M-Instruct with prompt lookup, with a head that was trained for
+    it, and with both in one, on a few prompts of code and prose.
     """
     settings = options.given(
         target=target, drafters=drafter, suites=suite, gammas=gamma, rule=rule, max_new_tokens=max_new_tokens,

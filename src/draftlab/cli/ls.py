@@ -62,7 +62,7 @@ def _suites() -> dict[str, str]:
 def _models() -> dict[str, str]:
     from draftlab.models import CATALOGUE
 
-    return {name: f"{entry.hub_id}: {entry.role}" for name, entry in CATALOGUE.items()}
+    return {name: entry.role if entry.folder else f"{entry.hub_id}: {entry.role}" for name, entry in CATALOGUE.items()}
 
 
 def _runs(folder: Path) -> dict[str, str]:
