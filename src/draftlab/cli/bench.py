@@ -11,20 +11,9 @@ import typer
 
 from draftlab.cli import gate, options
 from draftlab.errors import DraftlabError
-from draftlab.models import DEFAULT_HEAD
 
 if TYPE_CHECKING:
     from draftlab.cli.progress import Progress
-
-# With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine, with prompt
-# lookup, the head that comes with draftlab, and both in one. How the head is asked was chosen on HumanEval.
-_HEAD = f"eagle:{DEFAULT_HEAD},stop_confidence=0.5"
-_EMBEDDED = {
-    "drafters": ("ngram", _HEAD, f"lookup+{_HEAD},lookup_min_ngram=2"),
-    "gammas": (4,),
-    "limit": 6,
-    "max_new_tokens": 48,
-}
 
 
 def bench(
@@ -188,6 +177,18 @@ def _folder(out: Path | None, resume: bool) -> Path:
     return folder
 
 
+def _embedded() -> dict[str, Any]:
+    """With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
+
+    With prompt lookup, the head that comes with draftlab, and both in one; how the head is asked was chosen on HumanEval.
+    """
+    from draftlab.models import DEFAULT_HEAD
+
+    head = f"eagle:{DEFAULT_HEAD},stop_confidence=0.5"
+    drafters = ("ngram", head, f"lookup+{head},lookup_min_ngram=2")
+    return {"drafters": drafters, "gammas": (4,), "limit": 6, "max_new_tokens": 48}
+
+
 def _new_folder() -> Path:
     return Path("runs") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
@@ -198,7 +199,7 @@ def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: 
 
     settings = {**(read_toml(spec) if spec else {}), **flags}
     if not resume:
-        return make_experiment(settings or _EMBEDDED)
+        return make_experiment(settings or _embedded())
 
     from draftlab.store import Store
 
