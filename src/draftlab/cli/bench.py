@@ -180,7 +180,7 @@ def _folder(out: Path | None, resume: bool) -> Path:
 def _embedded() -> dict[str, Any]:
     """With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
 
-    With prompt lookup, the head that comes with draftlab, and both in one; how the head is asked was chosen on HumanEval.
+    With prompt lookup, the head that comes with draftlab, and both in one. How it is asked was chosen on HumanEval.
     """
     from draftlab.models import DEFAULT_HEAD
 
