@@ -37,7 +37,7 @@ def needs_no_model(words: list[str]) -> bool:
             return Path(run).is_dir()
         case ["draftlab", "compare", reference, run, *_]:
             return Path(reference).is_dir() and Path(run).is_dir()
-        case ["draftlab", "bench", spec, *_] if spec.endswith(".toml"):
+        case ["draftlab", "bench" | "sweep", spec, *_] if spec.endswith(".toml"):
             return 'target = "toy"' in Path(spec).read_text()
         case ["draftlab", "bench", "--resume", "--out", run]:
             return Path(run).is_dir()

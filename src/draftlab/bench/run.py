@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from time import time_ns
 
-from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.environment import describe_environment
 from draftlab.bench.machine import sample_machine
 from draftlab.bench.manifest import fingerprint, make_manifest
 from draftlab.bench.plan import PreparedBench, Task, plan
@@ -15,6 +15,7 @@ from draftlab.bench.warm_up import warm_up
 from draftlab.bench.watch import num_to_watch, watch
 from draftlab.chance import derive_seed
 from draftlab.errors import DraftlabError
+from draftlab.machine_name import machine_of
 from draftlab.precision import Progress, progress, rounds_begun
 from draftlab.records import Trace
 from draftlab.store import RunWriter, Store

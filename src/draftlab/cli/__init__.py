@@ -16,6 +16,7 @@ from draftlab.cli.generate import generate
 from draftlab.cli.ls import ls
 from draftlab.cli.pad_drafter import pad_drafter
 from draftlab.cli.report import report
+from draftlab.cli.sweep import sweep
 from draftlab.cli.train import train
 from draftlab.cli.tune import tune
 from draftlab.errors import DraftlabError
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(bench)
+app.command()(sweep)
 app.command()(generate)
 app.command()(audit)
 app.command()(doctor)

@@ -36,7 +36,7 @@ _WIDE, _MEDIUM = 100, 60  # columns; below them the bar is shorter and times are
 _PAUSE_S = 0.05  # decodes shorter than this do not get a drawing each
 
 
-class _Screen:
+class Screen:
     """A bar on a terminal; lines now and then elsewhere."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ def _columns(width: int) -> list[ProgressColumn]:
     return [what, BarColumn(bar_width=bar), MofNCompleteColumn(), *times]
 
 
-class Progress(_Screen, Observer):
+class Progress(Screen, Observer):
     """A bench, decode by decode, with the figures of every arm so far."""
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ class Progress(_Screen, Observer):
             self.draw()
 
 
-class Steps(_Screen):
+class Steps(Screen):
     """Work in several steps, each of so many parts."""
 
     def begins(self, what: str, total: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from draftlab.cli import gate, options
+from draftlab.cli.grid_report import tell_grid
 
 if TYPE_CHECKING:
     from draftlab.report.measure import Report
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="A run folder, or that of a sweep.", show_default=False)],
     acceptance: Annotated[
         bool, typer.Option("--acceptance", help="Also by position, token class, entropy, place and sub-category.")
     ] = False,
@@ -35,6 +36,7 @@ def report(
 ) -> None:
     """Print what a run found; also while it is running, or when it was interrupted."""
     from draftlab.errors import DraftlabError
+    from draftlab.grid.folder import SweepFolder
     from draftlab.report.acceptance_table import print_acceptance
     from draftlab.report.conditions import REPORT_METRICS, report_rows
     from draftlab.report.measure import measure
@@ -44,6 +46,14 @@ def report(
     if json and markdown:
         raise DraftlabError("--json and --markdown both want standard output", "Give one of them.")
     conditions = gate.read_conditions(fail_if, REPORT_METRICS)
+    if SweepFolder.is_one(run):
+        if acceptance or markdown or figures or fail_if:
+            raise DraftlabError(
+                f"{run} is a sweep, and of a sweep there are tables, --html and --json",
+                f"Name one of its cells, which are runs: {run / 'cells'}.",
+            )
+        tell_grid(run, html, json=json)
+        return
     store = Store.open(run)
     if json or markdown or html or figures:
         found = measure(store)

@@ -173,7 +173,7 @@ def measure(store: Store) -> Report:
         target=str(run.manifest.target["source"]),
         complete=_is_complete(run, precision),
         exact_rows=run.manifest.target.get("fixed_rows"),
-        baseline=BaselineReport(tokens_per_s=_estimate(tokens_per_s, plain), num_failed=_num_failed([*base, *again])),
+        baseline=BaselineReport(tokens_per_s=estimate(tokens_per_s, plain), num_failed=_num_failed([*base, *again])),
         native=_measure_native(Pairs.match(base, native), run, _num_failed(native)) if native else None,
         arms=[
             measure_arm(arm, category, run, floor).model_copy(update={"win_probability": wins[category].get(arm.id)})
@@ -246,12 +246,12 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
         why_not_faster=why_not_faster(known, speedup, adapts=adapts) if known else None,
         best_gamma=best_gamma(known, arm.gamma) if known and not adapts else None,
         **measure_times(pairs),
-        tokens_per_s=_estimate(tokens_per_s, drafted),
-        baseline_tokens_per_s=_estimate(tokens_per_s, plain),
-        acceptance_rate=_estimate(acceptance_rate, drafted),
-        draft_utilization=_estimate(draft_utilization, drafted),
-        block_efficiency=_estimate(block_efficiency, drafted),
-        accepted_per_round=_estimate(accepted_per_round, drafted),
+        tokens_per_s=estimate(tokens_per_s, drafted),
+        baseline_tokens_per_s=estimate(tokens_per_s, plain),
+        acceptance_rate=estimate(acceptance_rate, drafted),
+        draft_utilization=estimate(draft_utilization, drafted),
+        block_efficiency=estimate(block_efficiency, drafted),
+        accepted_per_round=estimate(accepted_per_round, drafted),
         acceptance_at=acceptance_at(theirs for _, theirs in pairs.all()),
         positions=measure_positions(decodes),
         acceptance_by=measure_groups(run, arm, category, decodes),
@@ -264,8 +264,8 @@ def measure_arm(arm: Arm, category: str, run: Run, floor: Estimate | None) -> Ar
 def _measure_native(pairs: Pairs, run: Run, num_failed: int) -> NativeReport:
     compared = len(pairs.all()) if run.is_greedy else 0
     return NativeReport(
-        tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.arm()),
-        baseline_tokens_per_s=_estimate(tokens_per_s_with_prefill, pairs.base()),
+        tokens_per_s=estimate(tokens_per_s_with_prefill, pairs.arm()),
+        baseline_tokens_per_s=estimate(tokens_per_s_with_prefill, pairs.base()),
         identical=compared - len(_divergences(pairs, {})) if compared else 0,
         compared=compared,
         num_failed=num_failed,
@@ -295,6 +295,6 @@ def _num_failed(traces: Iterable[Trace]) -> int:
     return sum(trace.status == "failed" for trace in traces)
 
 
-def _estimate(ratio: Ratio, counts: Sequence[Counts]) -> Estimate:
+def estimate(ratio: Ratio, counts: Sequence[Counts]) -> Estimate:
     """A measure over prompts, with its interval."""
     return ratio_of_sums([ratio.above(c) for c in counts], [ratio.below(c) for c in counts])

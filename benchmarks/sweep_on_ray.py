@@ -1,0 +1,139 @@
+"""A sweep on a real Ray cluster of two nodes here, with a worker and the driver killed, beside the same sweep in turn.
+
+    python benchmarks/sweep_on_ray.py FOLDER [--target smollm2-135m-instruct]
+
+It starts two nodes of one processor each, sweeps 24 cells on them, kills the process of one cell in the middle, then
+the driver with `kill -9`, and resumes. Then the same grid runs on one local worker with one thread. Every cell has to
+be there once, with the counts of the other sweep. Writes FOLDER/grid.toml, FOLDER/ray and FOLDER/in-turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from draftlab.grid.folder import SweepFolder
+from draftlab.grid.measure import measure_grid
+from draftlab.metrics import count
+
+PORT = 6391
+GRID = """\
+target = "{target}"
+drafters = {drafters}
+gammas = [2, 4]
+rules = ["rejection", "block"]
+temperatures = [0.0, 0.8]
+suites = ["code", "prose"]
+limit = 3
+max_new_tokens = 16
+dtype = "float32"
+"""
+DRAFTERS = {
+    "toy": ["ngram", "model:toy:0.3", "model:toy:0.6"],
+    "smollm2-135m-instruct": ["ngram", "eagle:smollm2-135m-eagle3", "lookup+eagle:smollm2-135m-eagle3"],
+}
+BIN = Path(sys.executable).parent
+
+
+def main() -> int:
+    """Run it, and say what was found."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--target", choices=list(DRAFTERS), default="smollm2-135m-instruct")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True)
+    grid = asked.folder / "grid.toml"
+    quoted = ", ".join(f'"{name}"' for name in DRAFTERS[asked.target])
+    grid.write_text(GRID.format(target=asked.target, drafters=f"[{quoted}]"))
+    try:
+        start_cluster()
+        on_ray = asked.folder / "ray"
+        kill_in_the_middle(grid, on_ray)
+        sweep(grid, on_ray, "--ray", f"127.0.0.1:{PORT}", "--resume").wait()
+    finally:
+        ray("stop", "--force")
+    in_turn = asked.folder / "in-turn"
+    sweep(grid, in_turn, "--workers", "1").wait()
+    return compare(SweepFolder(on_ray), SweepFolder(in_turn))
+
+
+def ray(*words: str) -> None:
+    """A command of Ray's own."""
+    subprocess.run([BIN / "ray", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def start_cluster() -> None:
+    """A head and one more node, a processor each."""
+    usual = ("--num-cpus", "1", "--disable-usage-stats", "--node-ip-address", "127.0.0.1")
+    ray("start", "--head", "--port", str(PORT), "--include-dashboard=false", *usual)
+    ray("start", "--address", f"127.0.0.1:{PORT}", *usual)
+
+
+def sweep(grid: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """`draftlab sweep`, with one thread wherever it runs."""
+    command = [BIN / "draftlab", "sweep", grid, "--out", folder, *words]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def kill_in_the_middle(grid: Path, folder: Path) -> None:
+    """After a quarter of the cells a worker is killed, after half of them the driver."""
+    driver = sweep(grid, folder, "--ray", f"127.0.0.1:{PORT}")
+    num_cells = wait_for(folder, lambda done, of: done >= of // 4)
+    victims = [
+        each
+        for each in psutil.process_iter(["cmdline"])
+        if "ray::files_of_cell" in " ".join(each.info["cmdline"] or [])
+    ]
+    victims[0].kill()
+    print(f"killed the worker {victims[0].pid}", flush=True)
+    wait_for(folder, lambda done, of: done >= of // 2)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    print(f"killed the driver with {num_done(folder)} of {num_cells} cells in place", flush=True)
+
+
+def wait_for(folder: Path, enough: object) -> int:
+    """Until so many cells are in their place."""
+    assert callable(enough)
+    while not SweepFolder.is_one(folder):
+        time.sleep(0.1)
+    num_cells = len(SweepFolder(folder).record().cells)
+    while not enough(num_done(folder), num_cells):
+        time.sleep(0.1)
+    return num_cells
+
+
+def num_done(folder: Path) -> int:
+    """How many cells are in their place."""
+    return sum(1 for _ in (folder / "cells").iterdir())
+
+
+def compare(on_ray: SweepFolder, in_turn: SweepFolder) -> int:
+    """Every cell once in both, and drafted and accepted tokens the same in each arm."""
+    keys = [cell.key for cell in on_ray.record().cells]
+    there = sorted(path.name for path in (on_ray.folder / "cells").iterdir())
+    print(f"cells: {len(keys)}, in their place: {len(there)}, each once: {there == sorted(keys)}")
+    same, compared, drafted, accepted = 0, 0, 0, 0
+    for key in keys:
+        runs = [sweep.run(key) for sweep in (on_ray, in_turn)]
+        for arm in runs[0].arms("drafted") if runs[0] else []:
+            ours, theirs = (count(run.traces_of(arm)) if run else None for run in runs)
+            compared += 1
+            same += ours is not None and theirs is not None and (
+                (ours.drafted, ours.accepted, ours.judged) == (theirs.drafted, theirs.accepted, theirs.judged)
+            )  # fmt: skip
+            drafted, accepted = drafted + (ours.drafted if ours else 0), accepted + (ours.accepted if ours else 0)
+    print(f"arms with the same counts of drafted, judged and accepted tokens: {same} of {compared}")
+    print(f"tokens on Ray: {drafted} drafted, {accepted} accepted; failures: {measure_grid(on_ray).has_failures}")
+    return int(there != sorted(keys) or same != compared)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
