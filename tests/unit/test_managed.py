@@ -17,7 +17,7 @@ import pytest
 from draftlab.endpoint.client import Client
 from draftlab.errors import DraftlabError
 from draftlab.managed import process, run
-from draftlab.managed.engines import ENGINES, PORT, ServerEngine, with_port
+from draftlab.managed.engines import ENGINES, PORT, Launch, ServerEngine
 from draftlab.managed.process import started
 from draftlab.managed.run import plan_of, run_managed
 from draftlab.report.measure import measure
@@ -27,8 +27,8 @@ from draftlab.store import Store
 PROGRAM = str(Path(__file__).with_name("server_program.py"))
 
 
-def serve(how: str, *more: str) -> list[str]:
-    return [sys.executable, PROGRAM, how, *more, "--port", PORT]
+def serve(how: str, *more: str) -> Launch:
+    return Launch([sys.executable, PROGRAM, how, *more, "--port", PORT])
 
 
 def quiet(_: str) -> None:
@@ -82,7 +82,7 @@ def lives(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", ["well", "stubborn"])
 def test_a_server_lives_as_long_as_its_block(tmp_path: Path, how: str) -> None:
-    with started("plain", serve(how), {}, tmp_path, quiet) as url:
+    with started("plain", serve(how), tmp_path, quiet) as url:
         pid, _ = json.loads((tmp_path / "plain.pid").read_text())
         assert lives(pid)
         assert url.startswith("http://127.0.0.1:")
@@ -94,26 +94,26 @@ def test_a_server_lives_as_long_as_its_block(tmp_path: Path, how: str) -> None:
 
 def test_one_that_ends_at_once_is_told_with_its_last_error(tmp_path: Path) -> None:
     with pytest.raises(DraftlabError, match="status 1 before it was ready: ValueError: this engine") as caught:
-        started("plain", serve("fails"), {}, tmp_path, quiet).__enter__()
+        started("plain", serve("fails"), tmp_path, quiet).__enter__()
     assert "plain.log" in str(caught.value.hint)
 
 
 def test_one_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(DraftlabError, match=r"was not ready within 0\.5 s"):
-        started("plain", serve("sleeps"), {}, tmp_path, quiet, ready_s=0.5).__enter__()
+        started("plain", serve("sleeps"), tmp_path, quiet, ready_s=0.5).__enter__()
     assert time.monotonic() - begun < 30
     assert not [each for each in psutil.process_iter(["cmdline"]) if "sleeps" in (each.info["cmdline"] or [])]
 
 
 def test_what_a_killed_run_left_behind_is_ended_and_nothing_else(tmp_path: Path) -> None:
-    left = subprocess.Popen(with_port(serve("sleeps"), 1), start_new_session=True)
+    left = subprocess.Popen(serve("sleeps").words(1, tmp_path), start_new_session=True)
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     try:
         (tmp_path / "plain.pid").write_text(json.dumps([left.pid, psutil.Process(left.pid).create_time()]))
         (tmp_path / "speculative.pid").write_text(json.dumps([other.pid, 1.0]))  # the number went to another program
         for name in ("plain", "speculative"):
-            with started(name, serve("well"), {}, tmp_path, quiet):
+            with started(name, serve("well"), tmp_path, quiet):
                 pass
         assert left.wait(timeout=5) != 0
         assert other.poll() is None
@@ -126,7 +126,7 @@ def test_what_a_killed_run_left_behind_is_ended_and_nothing_else(tmp_path: Path)
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DraftlabError, match="cannot start /nowhere/python"):
-        started("plain", ["/nowhere/python"], {}, tmp_path, quiet).__enter__()
+        started("plain", Launch(["/nowhere/python"]), tmp_path, quiet).__enter__()
 
 
 def test_a_run_starts_both_measures_and_ends_them(

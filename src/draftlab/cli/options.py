@@ -60,6 +60,14 @@ EngineProgram = Annotated[
         help="The Python that has vLLM or SGLang, or the file llama-server.", metavar="FILE", show_default=False
     ),
 ]
+Servers = Annotated[
+    str | None,
+    typer.Option(
+        help="together, or in-turn: only one of the two started servers is up at a time. "
+        "[default: together where memory holds both]",
+        show_default=False,
+    ),
+]
 Url = Annotated[str | None, typer.Option(help="The server, as http://127.0.0.1:8000/v1.", show_default=False)]
 PlainUrl = Annotated[
     str | None, typer.Option(help="The same model without speculation, to compare with.", show_default=False)

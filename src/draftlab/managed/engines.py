@@ -16,8 +16,8 @@ from draftlab.errors import UnknownNameError
 from draftlab.export import llama_cpp, sglang, vllm
 from draftlab.export.plan import Plan
 
-PORT = "{port}"
-"""Stands in a command for a port that is chosen later."""
+PORT, CONFIG = "{port}", "{config}"
+"""Stand in a command for a port that is chosen later, and for a file that is written then."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class ServerEngine:
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     requests: Mapping[str, object] = field(default_factory=dict)
     """What every request says besides."""
+    config: Callable[[Plan], str] | None = None
+    """The text of the file that the command calls `CONFIG`."""
 
 
 def _vllm(python: str, plan: Plan) -> list[str]:
@@ -87,6 +89,28 @@ def engine_called(name: str) -> ServerEngine:
     return ENGINES[name]
 
 
-def with_port(command: Sequence[str], port: int) -> list[str]:
-    """The command as it is run."""
-    return [str(port) if word == PORT else word for word in command]
+@dataclass(frozen=True)
+class Launch:
+    """How one server is started."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config: str | None = None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the record: what does not change from start to start."""
+        return {"command": list(self.command), **({} if self.config is None else {"config": self.config})}
+
+    def words(self, port: int, config: Path) -> list[str]:
+        """The command as it is run."""
+        return [{PORT: str(port), CONFIG: str(config)}.get(word, word) for word in self.command]
+
+
+def launch(engine: ServerEngine, program: str, plan: Plan) -> Launch:
+    """A server of `engine` that does what is planned."""
+    return Launch(
+        engine.command(program, plan),
+        engine.environment(Path(program)),
+        None if engine.config is None else engine.config(plan),
+    )
