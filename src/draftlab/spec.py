@@ -69,9 +69,9 @@ class Experiment(BaseModel):
     device: str = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
-    engine: Literal["draftlab", "endpoint", "vllm", "sglang", "llama.cpp"] = "draftlab"
+    engine: Literal["draftlab", "endpoint", "vllm", "sglang", "llama.cpp", "trtllm"] = "draftlab"
     """endpoint: the OpenAI-compatible server at `url` decodes, and the one at `plain_url` without speculation. The
-    last three: servers of that engine are started for the run."""
+    last four: servers of that engine are started for the run."""
     engine_program: str | None = None
     """Of an engine that is started: its Python, or the program itself."""
     servers: Literal["together", "in-turn"] | None = None

@@ -20,7 +20,7 @@ from draftlab.errors import DraftlabError
 from draftlab.load.prepare import prepare_load
 from draftlab.load.run import read_load, run_load
 from draftlab.managed import process, room, run
-from draftlab.managed.engines import ENGINES, PORT, Launch, ServerEngine
+from draftlab.managed.engines import CONFIG, ENGINES, PORT, Launch, ServerEngine, launch
 from draftlab.managed.process import end_left_overs, started
 from draftlab.managed.run import plan_of, run_managed, servers_of
 from draftlab.report.measure import measure
@@ -344,15 +344,40 @@ def test_plain_and_speculative_differ_by_speculation_alone(
 ) -> None:
     text = "ngram" if drafter == "ngram" else f"model:{target}"
     plan = plan_of(experiment(engine=engine, drafters=(text,)))
-    plain = ENGINES[engine].command("program", run.without_drafter(plan))
-    drafted = ENGINES[engine].command("program", plan)
+    launches = [launch(ENGINES[engine], "program", each) for each in (run.without_drafter(plan), plan)]
+    plain, drafted = ([*each.command, *(each.config or "").splitlines()] for each in launches)
     assert plain[0] == drafted[0] == "program"
     added = [word for word in drafted if word not in plain]
     assert added
     assert all("spec" in word or word in ("-md", "summary") or not word.startswith("--") for word in added)
+    assert [each.config is None or PORT not in each.config for each in launches] == [True, True]
     assert [word for word in plain if word not in drafted] == []
     assert plain.count(PORT) == drafted.count(PORT) == 1
     assert "127.0.0.1" in plain and "127.0.0.1" in drafted
+
+
+def test_what_tensorrt_llm_is_told_stands_in_a_file_beside_the_log(
+    tmp_path: Path, experiment: Callable[..., Any], target: str
+) -> None:
+    plan = plan_of(experiment(engine="trtllm", drafters=(f"model:{target}",)))
+    made = launch(ENGINES["trtllm"], "trtllm-serve", plan)
+    assert made.words(80, Path("/logs/x.yaml")) == [
+        "trtllm-serve", target, "--backend", "pytorch", "--host", "127.0.0.1", "--port", "80", "--config",
+        "/logs/x.yaml",
+    ]  # fmt: skip
+    assert made.config is not None and made.config.startswith("speculative_config:\n  decoding_type: Draft_Target\n")
+    assert made.facts == {"command": list(made.command), "config": made.config}
+    plain = launch(ENGINES["trtllm"], "trtllm-serve", run.without_drafter(plan)).config
+    assert plain is not None and made.config.endswith(plain) and plain.startswith("disable_overlap_scheduler: true\n")
+
+
+def test_a_file_is_written_before_its_server_is_started(tmp_path: Path) -> None:
+    made = Launch([*serve("well").command, CONFIG], config="a: 1\n")
+    with started("plain", made, tmp_path, quiet):
+        (config,) = tmp_path.glob("*.yaml")
+        assert config.read_text() == "a: 1\n"
+        pid, _ = json.loads((tmp_path / "plain.pid").read_text())
+        assert psutil.Process(pid).cmdline()[-1] == str(config)
 
 
 def test_the_users_own_environment_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

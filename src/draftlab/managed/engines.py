@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from draftlab.errors import UnknownNameError
-from draftlab.export import llama_cpp, sglang, vllm
+from draftlab.export import llama_cpp, sglang, trtllm, vllm
 from draftlab.export.plan import Plan
 
 PORT, CONFIG = "{port}", "{config}"
@@ -58,6 +58,25 @@ def _llama_cpp(program: str, plan: Plan) -> list[str]:
     return [program, *model, *chain.from_iterable(rest), "--host", "127.0.0.1", "--port", PORT, "--seed", "0"]
 
 
+def _trtllm(program: str, plan: Plan) -> list[str]:
+    _, *model = trtllm.words(plan)
+    return [
+        program, *model, "--backend", "pytorch", "--host", "127.0.0.1", "--port", PORT, "--config", CONFIG,
+    ]  # fmt: skip
+
+
+def _trtllm_config(plan: Plan) -> str:
+    """The overlap scheduler is what speculation turns off; the last two have each reply told of at /perf_metrics."""
+    alike = [
+        "disable_overlap_scheduler: true",
+        "kv_cache_config:",
+        "  enable_block_reuse: false",
+        "return_perf_metrics: true",
+        "perf_metrics_max_requests: 1000",
+    ]
+    return "\n".join([*trtllm.config(plan), *alike, ""])
+
+
 def _vllm_environment(python: Path) -> dict[str, str]:
     """Nothing is sent home; on a CPU the threads stay free to move, since two servers share the cores."""
     root = python.absolute().parent.parent / "lib"
@@ -79,6 +98,7 @@ ENGINES: Mapping[str, ServerEngine] = {
     "vllm": ServerEngine(_vllm, _PYTHON, _vllm_environment),
     "sglang": ServerEngine(_sglang, _PYTHON),
     "llama.cpp": ServerEngine(_llama_cpp, "the file llama-server", requests={"cache_prompt": False}),
+    "trtllm": ServerEngine(_trtllm, "the file trtllm-serve", config=_trtllm_config),
 }
 
 

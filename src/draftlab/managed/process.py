@@ -35,7 +35,7 @@ def started(name: str, launch: Launch, folder: Path, say: Report, ready_s: float
     note = folder / f"{name}.pid"
     _end_left_over(note)
     port = _free_port()
-    log, config = folder / f"{name}.log", folder / f"{name}.config"
+    log, config = folder / f"{name}.log", folder / f"{name}.yaml"
     if launch.config is not None:
         config.write_text(launch.config, encoding="utf-8")
     command = launch.words(port, config.absolute())
