@@ -256,6 +256,21 @@ def test_under_load_servers_take_turns_as_well(
     assert len(blocks) == 4 and all(request.error is None for block in blocks for request in block.requests)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"engine": "endpoint", "servers": "in-turn"},
+            "--servers cannot be in-turn: it is of an engine that is started",
+        ),
+        ({"engine": "vllm", "servers": "both"}, "--servers cannot be both: it should be 'together' or 'in-turn'"),
+    ],
+)
+def test_only_servers_that_are_started_here_take_turns(settings: Mapping[str, Any], said: str) -> None:
+    with pytest.raises(DraftlabError, match=said):
+        make_experiment(settings)
+
+
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch, target: str) -> Callable[[float], None]:
     """Have a target of 2 GiB, and so many GiB be free."""
