@@ -94,7 +94,7 @@ def plan(bench: PreparedBench, repetitions: int | None = None) -> list[Task]:
     each was first: so a machine that speeds up or slows down does so for all arms alike, and no arm always follows the
     same other one. The native check runs in the first repetition only, and the closing arm after the last block.
 
-    Where a change of arms is dear there are few blocks, each with every so-manieth prompt, so that it has some of all
+    Where a change of arms is dear there are few blocks, each with every n-th prompt, so that it has some of all
     suites. The order turns round from block to block: whoever ends one begins the next.
     """
     repetitions = bench.repetitions if repetitions is None else repetitions
