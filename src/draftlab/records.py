@@ -213,7 +213,7 @@ class WarmUp(_Record):
 
 
 class MachineSample(_Record):
-    """Counters of the machine at the beginning or the end of a process that decoded; only differences mean anything."""
+    """Counters of the machine before or after a stretch of decodes; only differences mean anything."""
 
     moment: Literal["begin", "end"]
     time_ns: int
@@ -222,7 +222,7 @@ class MachineSample(_Record):
     """Processor time that all programs used, summed over cores, and that was taken by other virtual machines."""
     idle_ns: int
     own_ns: int
-    """Processor time of this process and its children."""
+    """Processor time of this process and of all that it started."""
     swapped_in_bytes: int | None = None
     swapped_out_bytes: int | None = None
     throttled: int | None = None

@@ -69,11 +69,13 @@ class Experiment(BaseModel):
     device: str = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
-    engine: Literal["draftlab", "endpoint", "vllm", "sglang", "llama.cpp"] = "draftlab"
+    engine: Literal["draftlab", "endpoint", "vllm", "sglang", "llama.cpp", "trtllm"] = "draftlab"
     """endpoint: the OpenAI-compatible server at `url` decodes, and the one at `plain_url` without speculation. The
-    last three: servers of that engine are started for the run."""
+    last four: servers of that engine are started for the run."""
     engine_program: str | None = None
     """Of an engine that is started: its Python, or the program itself."""
+    servers: Literal["together", "in-turn"] | None = None
+    """Of an engine that is started: both up, or one at a time. None: both where memory holds them."""
     url: str | None = None
     plain_url: str | None = None
     model: str | None = None
@@ -113,7 +115,7 @@ class Experiment(BaseModel):
             raise ValueError("it is of a server, and --engine is not endpoint")
         return value
 
-    @field_validator("engine_program")
+    @field_validator("engine_program", "servers")
     @classmethod
     def _of_an_engine_that_is_started(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("engine") in ("draftlab", "endpoint"):

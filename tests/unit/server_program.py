@@ -8,10 +8,14 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-HOW = sys.argv[1]
+HOW = sys.argv[1]  # well, fails, sleeps, stubborn, dies, or a file: speculates as long as that is there, and removes it
 PORT = int(sys.argv[sys.argv.index("--port") + 1])
 SPECULATES = "--speculative-config" in sys.argv
+if SPECULATES and os.sep in HOW:
+    SPECULATES = Path(HOW).exists()
+    Path(HOW).unlink(missing_ok=True)
 TOLD = {
     "num_draft_tokens": 6, "num_accepted_draft_tokens": 5, "num_spec_steps": 2, "acceptance_histogram": [0, 0, 1, 1],
 }  # fmt: skip

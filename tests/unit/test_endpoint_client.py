@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -217,6 +218,32 @@ def test_counters_are_looked_at_before_and_after() -> None:
         with pytest.raises(DraftlabError, match="went from 12 back to 10"):
             before.since(after)
         del answers["/metrics"]
+        assert client.counters() is None
+
+
+def test_tensorrt_llm_tells_of_each_reply_once() -> None:
+    told = {"acceptance_rate": 0.5, "total_draft_tokens": 6, "total_accepted_draft_tokens": 3}
+    records = [{"request_id": 1, "perf_metrics": {"first_iter": 1, "speculative_decoding": told}}]
+    answers = {"/metrics": page("[]"), "/perf_metrics": page("[]")}
+    with serve(answers) as (url, _), Client(url) as client:
+        before = client.counters()
+        answers["/perf_metrics"] = page(json.dumps([*records, *records]))
+        after = client.counters()
+        answers["/perf_metrics"] = page(json.dumps([{"request_id": 2, "perf_metrics": {"first_iter": 9}}]))
+        later = client.counters()
+        assert before is not None and after is not None and later is not None
+        assert after.since(before) == SpeculationCounts(12, 6)
+        assert later != after and later.since(after) == SpeculationCounts(0, 0)
+        for wrong in (
+            "{}",
+            "no JSON",
+            "[1]",
+            '[{"perf_metrics": {"speculative_decoding": {"total_draft_tokens": "6"}}}]',
+        ):
+            answers["/perf_metrics"] = page(wrong)
+            with pytest.raises(DraftlabError, match="record"):
+                client.counters()
+        del answers["/perf_metrics"]
         assert client.counters() is None
 
 

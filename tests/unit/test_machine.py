@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,21 @@ def test_counters_grow_and_the_own_time_is_part_of_all() -> None:
     assert end.time_ns >= begin.time_ns
     assert end.busy_ns >= begin.busy_ns
     assert end.own_ns >= begin.own_ns > 0
+
+
+def test_the_own_time_is_that_of_all_that_was_started_while_it_lives_and_afterwards() -> None:
+    burns = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True); input()"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burns!r}])"
+    before = sample_machine("begin").own_ns
+    with subprocess.Popen(
+        [sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # a server of a session of its own, with a worker that has worked
+        during = sample_machine("end").own_ns
+        process.communicate(b"\n")
+    assert during - before > 0.25e9
+    assert sample_machine("end").own_ns >= during
 
 
 def test_counters_that_the_system_hides_are_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby, pairwise, permutations
 
 import pytest
@@ -45,6 +46,28 @@ def test_all_arms_of_a_prompt_follow_one_another(prepared: PreparedBench) -> Non
     ids = {each.arm.id for each in prepared.arms}
     for number, block in enumerate(blocks):
         assert set(block) == (ids if number < len(prepared.prompts) else ids - {"native"})
+
+
+@given(BENCHES, st.integers(1, 5))
+def test_few_blocks_do_the_same_decodes(prepared: PreparedBench, num_blocks: int) -> None:
+    tasks = plan(replace(prepared, num_blocks=num_blocks))
+    assert sorted(task.key for task in tasks) == sorted(task.key for task in plan(prepared))
+
+
+def test_where_a_change_is_dear_whoever_ends_a_block_begins_the_next() -> None:
+    tasks = plan(replace(bench([BASELINE, DRAFTED], num_prompts=5, repetitions=2), num_blocks=2))
+    stretches = [
+        (arm, [task.prompt.record.id for task in stretch])
+        for arm, stretch in groupby(tasks, key=lambda task: task.arm.arm.id)
+    ]
+    even, odd = ["p0", "p2", "p4"], ["p1", "p3"]  # some of each suite in both
+    assert stretches == [
+        (BASELINE.id, even),
+        (DRAFTED.id, even + odd),
+        (BASELINE.id, odd + even),
+        (DRAFTED.id, even + odd),
+        (BASELINE.id, odd),
+    ]
 
 
 @pytest.mark.parametrize("num_arms", [2, 3, 5])

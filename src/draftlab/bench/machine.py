@@ -1,7 +1,8 @@
-"""What else the machine is doing: counters that are read at the beginning and the end of a process's decoding."""
+"""What else the machine is doing: counters that are read at the beginning and the end of a stretch of decoding."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 from typing import Literal
@@ -21,19 +22,32 @@ def sample_machine(moment: Literal["begin", "end"]) -> MachineSample:
     times = psutil.cpu_times()._asdict()
     idle = sum(times.get(name, 0.0) for name in _IDLE)
     busy = sum(seconds for name, seconds in times.items() if name not in (*_IDLE, *_COUNTED_TWICE))
-    own = psutil.Process().cpu_times()
     swapped = _swapped()
     return MachineSample(
         moment=moment,
         time_ns=time_ns(),
         busy_ns=round(busy * _NS),
         idle_ns=round(idle * _NS),
-        own_ns=round((own.user + own.system + own.children_user + own.children_system) * _NS),
+        own_ns=round(_own_seconds() * _NS),
         swapped_in_bytes=swapped[0] if swapped else None,
         swapped_out_bytes=swapped[1] if swapped else None,
         throttled=_throttled(Path("/sys")),
         clock_hz=_clock(),
     )
+
+
+def _own_seconds() -> float:
+    """Of this process and all that it started: servers as well, which decode for it in processes of their own.
+
+    What a process notes of its children are those that have ended and that it waited for; of the living each tells of
+    itself.
+    """
+    own = psutil.Process()
+    seconds = 0.0
+    for process in (own, *own.children(recursive=True)):
+        with suppress(psutil.Error):  # it ended just now
+            seconds += sum(process.cpu_times()[:4])  # user, system, and both of its children that have ended
+    return seconds
 
 
 def _swapped() -> tuple[int, int] | None:

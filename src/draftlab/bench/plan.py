@@ -34,6 +34,8 @@ class PreparedArm:
     """None where it is not our loop that decodes."""
     reply: Callable[[PromptRecord, int, int], Recording] | None = None
     """In place of `decode`: a server is given the text."""
+    bring_up: Callable[[], None] | None = None
+    """Has up what it decodes on, which may take another arm's down. None: it is there, as long as the bench."""
 
     def run(self, prompt: PreparedPrompt, max_new_tokens: int, seed: int) -> Recording:
         """Decode one prompt."""
@@ -68,6 +70,8 @@ class PreparedBench:
     detail_prompts: Sequence[str] = ()
     goal: Goal | None = None
     """How well the speed-ups have to be known; None: `repetitions` and no more."""
+    num_blocks: int | None = None
+    """Of each repetition, where it costs something to change from one arm to the next. None: each prompt is a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +93,23 @@ def plan(bench: PreparedBench, repetitions: int | None = None) -> list[Task]:
     All arms of a prompt follow one another, in a block. Their order rotates from block to block, and turns round when
     each was first: so a machine that speeds up or slows down does so for all arms alike, and no arm always follows the
     same other one. The native check runs in the first repetition only, and the closing arm after the last block.
+
+    Where a change of arms is dear there are few blocks, each with every n-th prompt, so that it has some of all
+    suites. The order turns round from block to block: whoever ends one begins the next.
     """
     repetitions = bench.repetitions if repetitions is None else repetitions
     in_blocks = [a for a in bench.arms if a.arm.role != "closing"]
     tasks = []
     for repetition in range(repetitions):
         arms = [a for a in in_blocks if repetition < a.arm.num_repetitions(repetitions)]
-        for index, prompt in enumerate(bench.prompts):
-            cycle, turn = divmod(index + repetition, len(arms))
+        num_blocks = min(bench.num_blocks or len(bench.prompts), len(bench.prompts))
+        for index in range(num_blocks):
+            if bench.num_blocks is None:
+                cycle, turn = divmod(index + repetition, len(arms))
+            else:
+                cycle, turn = repetition * num_blocks + index, 0
             order = arms[turn:] + arms[:turn]
-            tasks += [Task(arm, prompt, repetition) for arm in (reversed(order) if cycle % 2 else order)]
+            for arm in reversed(order) if cycle % 2 else order:
+                tasks += [Task(arm, prompt, repetition) for prompt in bench.prompts[index::num_blocks]]
     closing = [a for a in bench.arms if a.arm.role == "closing"]
     return tasks + [Task(arm, prompt, 0) for arm in closing for prompt in bench.prompts[: arm.arm.num_prompts]]

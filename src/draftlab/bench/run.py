@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from time import time_ns
 
@@ -62,13 +63,12 @@ def run_bench(bench: PreparedBench, folder: Path, *, resume: bool = False, obser
     with store.writer() as writer:
         # Again: whoever had the lock until now may have gone on.
         if missing := _missing(bench, list(store.traces()), Observer()):
-            writer.machine.append(sample_machine("begin"))
-            try:
-                while missing:
-                    _do(bench, missing, writer, observer)
-                    missing = _missing(bench, list(store.traces()), observer)
-            finally:
-                writer.machine.append(sample_machine("end"))
+            while missing:
+                for bring_up, tasks in groupby(missing, key=lambda task: task.arm.bring_up):
+                    if bring_up is not None:
+                        bring_up()  # what cannot be brought up ends the run, which can be resumed
+                    _do(bench, list(tasks), writer, observer)
+                missing = _missing(bench, list(store.traces()), observer)
         if num := num_to_watch(store.manifest(), store):
             observer.watches(num)
             watch(bench, store, writer, observer)
@@ -92,11 +92,16 @@ def _missing(bench: PreparedBench, traces: Sequence[Trace], observer: Observer) 
 
 
 def _do(bench: PreparedBench, tasks: Sequence[Task], writer: RunWriter, observer: Observer) -> None:
-    for task in tasks:
-        observer.begins(task)
-        trace = _decode(bench, task)
-        writer.traces.append(trace)
-        observer.ended(trace)
+    """Tasks between which nothing is brought up or taken down, so that what the machine did meanwhile is theirs."""
+    writer.machine.append(sample_machine("begin"))
+    try:
+        for task in tasks:
+            observer.begins(task)
+            trace = _decode(bench, task)
+            writer.traces.append(trace)
+            observer.ended(trace)
+    finally:
+        writer.machine.append(sample_machine("end"))
 
 
 def _examine(bench: PreparedBench, store: Store, writer: RunWriter, observer: Observer) -> None:

@@ -21,10 +21,12 @@ def warm_up(bench: PreparedBench) -> WarmUp:
     """Every arm decodes a few tokens of the shortest prompt, then the baseline until two times are alike.
 
     A count of passes is too many for one machine and too few for another: clocks rise for seconds, a compiler may run
-    at the third pass. An arm that cannot decode any prompt ends the run before it has begun.
+    at the third pass. An arm that cannot decode any prompt ends the run before it has begun. A baseline that has to be
+    brought up comes last, since it is the one that goes on.
     """
     prompts = sorted(bench.prompts, key=lambda prompt: len(prompt.tokens))
-    able = [(prepared, _first(prepared, prompts, bench.seed)) for prepared in bench.arms]
+    arms = sorted(bench.arms, key=lambda each: each.bring_up is not None and each.arm.role == "baseline")
+    able = [(prepared, _first(prepared, prompts, bench.seed)) for prepared in arms]
     ((baseline, prompt),) = ((prepared, prompt) for prepared, prompt in able if prepared.arm.role == "baseline")
     tries: list[Recording] = []
     settled = False
@@ -44,6 +46,8 @@ def warm_up(bench: PreparedBench) -> WarmUp:
 
 def _first(prepared: PreparedArm, prompts: Sequence[PreparedPrompt], seed: int) -> PreparedPrompt:
     """The first prompt that an arm can decode."""
+    if prepared.bring_up is not None:
+        prepared.bring_up()
     failures = []
     for prompt in prompts:
         try:

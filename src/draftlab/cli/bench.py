@@ -57,6 +57,7 @@ def bench(
     limit: Annotated[int | None, typer.Option(help="Only the first prompts of each suite.")] = None,
     engine: options.Engine = None,
     engine_program: options.EngineProgram = None,
+    servers: options.Servers = None,
     url: options.Url = None,
     plain_url: options.PlainUrl = None,
     model: options.Model = None,
@@ -88,7 +89,7 @@ def bench(
         stop_strings=stop, ignore_eos=ignore_eos, repetitions=repetitions, control=control, until=until,
         budget=budget, phases=phases, detail=detail, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
-        engine=engine, engine_program=engine_program, url=url, plain_url=plain_url, model=model,
+        engine=engine, engine_program=engine_program, servers=servers, url=url, plain_url=plain_url, model=model,
     )  # fmt: skip
     from draftlab.report.conditions import REPORT_METRICS, report_rows
 

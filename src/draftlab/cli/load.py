@@ -15,7 +15,7 @@ from draftlab.spec import Experiment
 
 if TYPE_CHECKING:
     from draftlab.load.records import Block
-    from draftlab.serving.prepare import Started
+    from draftlab.serving.started import Started
 
 
 def bench_under_load(experiment: Experiment, concurrency: str, folder: Path, *, resume: bool, json: bool) -> None:

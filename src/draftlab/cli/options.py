@@ -50,14 +50,24 @@ AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load p
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="draftlab; endpoint: an OpenAI-compatible server; vllm, sglang or llama.cpp: servers of it are started "
-        "for the run. [default: draftlab]"
+        help="draftlab; endpoint: an OpenAI-compatible server; vllm, sglang, llama.cpp or trtllm: servers of it are "
+        "started for the run. [default: draftlab]"
     ),
 ]
 EngineProgram = Annotated[
     str | None,
     typer.Option(
-        help="The Python that has vLLM or SGLang, or the file llama-server.", metavar="FILE", show_default=False
+        help="The Python that has vLLM or SGLang, or the file llama-server or trtllm-serve.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Servers = Annotated[
+    str | None,
+    typer.Option(
+        help="together, or in-turn: only one of the two started servers is up at a time. "
+        "[default: together where memory holds both]",
+        show_default=False,
     ),
 ]
 Url = Annotated[str | None, typer.Option(help="The server, as http://127.0.0.1:8000/v1.", show_default=False)]

@@ -16,6 +16,7 @@ import httpx2
 from draftlab.endpoint.prometheus import Counters, read_counters
 from draftlab.endpoint.reply import Reply, collect
 from draftlab.endpoint.sse import events
+from draftlab.endpoint.trtllm import NOTHING, with_records
 from draftlab.errors import DraftlabError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -49,6 +50,7 @@ class Client:
         self.url = url.rstrip("/")
         self._root = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
         self._patience = patience or Patience()
+        self._told = NOTHING
         self._http = httpx2.Client(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             # A proxy of the environment is for other machines; what this one says to itself goes straight.
@@ -106,12 +108,23 @@ class Client:
 
     def counters(self) -> Counters | None:
         """The server's counters of speculation; None where it has no such page or none on it."""
-        with self._send("GET", f"{self._root}/metrics") as response:
+        text, kind = self._page("metrics")
+        if not kind.startswith("application/json"):
+            return None if text is None else read_counters(text)
+        text, _ = self._page("perf_metrics")  # TensorRT-LLM tells of each reply there, and once
+        if text is None:
+            return None
+        self._told = with_records(self._told, text)
+        return self._told
+
+    def _page(self, name: str) -> tuple[str | None, str]:
+        """A page beside the API, None where there is none, and of which kind it is."""
+        with self._send("GET", f"{self._root}/{name}") as response:
             text = _read(response, self._patience.silence)
         if response.status_code in _NO_SUCH_PAGE:
-            return None
+            return None, ""
         _require_success(response, text)
-        return read_counters(text)
+        return text, response.headers.get("content-type", "")
 
     def _stream(self, path: str, request: dict[str, Any]) -> Reply:
         body = {**request, "stream": True, "stream_options": {"include_usage": True}}

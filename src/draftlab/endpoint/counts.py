@@ -66,7 +66,8 @@ def require_speculation(counts: SpeculationCounts | None) -> SpeculationCounts:
     if counts is None:
         raise DraftlabError(
             "the server tells nothing of speculation",
-            "Start vLLM with --per-request-spec-decode-metrics summary, or llama-server with --metrics.",
+            "Start vLLM with --per-request-spec-decode-metrics summary, llama-server with --metrics, or TensorRT-LLM "
+            "with return_perf_metrics and perf_metrics_max_requests.",
         )
     if not counts.drafted:
         raise DraftlabError("the server drafted nothing", "Look in its log for why speculation was not started.")

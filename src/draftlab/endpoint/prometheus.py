@@ -12,7 +12,7 @@ from draftlab.errors import DraftlabError
 
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?\s*$")
 _LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
-_DRAFTS, _DRAFTED, _ACCEPTED = "num_drafts", "num_draft_tokens", "num_accepted_tokens"
+_DRAFTS, DRAFTED, ACCEPTED = "num_drafts", "num_draft_tokens", "num_accepted_tokens"
 _NAME = re.compile(r"^(?:vllm|llamacpp):spec_decode_(\w+?)(?:_total)?$")
 _PER_POSITION = "num_accepted_tokens_per_pos"
 
@@ -34,7 +34,7 @@ class Counters:
             _growth(f"position {i}", before.accepted_at.get(i, 0), self.accepted_at.get(i, 0))
             for i in range(max(self.accepted_at, default=-1) + 1)
         ]
-        return checked(totals[_DRAFTED], totals[_ACCEPTED], totals.get(_DRAFTS), at)
+        return checked(totals[DRAFTED], totals[ACCEPTED], totals.get(_DRAFTS), at)
 
 
 def read_counters(text: str) -> Counters | None:
@@ -54,9 +54,9 @@ def read_counters(text: str) -> Counters | None:
         if name[1] == _PER_POSITION:
             position = _position(sample[1], sample[2] or "")
             positions[position] = positions.get(position, 0) + _whole(sample[1], sample[3])
-        elif name[1] in (_DRAFTS, _DRAFTED, _ACCEPTED):
+        elif name[1] in (_DRAFTS, DRAFTED, ACCEPTED):
             totals[name[1]] = totals.get(name[1], 0) + _whole(sample[1], sample[3])
-    return Counters(totals, positions) if {_DRAFTED, _ACCEPTED} <= totals.keys() else None
+    return Counters(totals, positions) if {DRAFTED, ACCEPTED} <= totals.keys() else None
 
 
 def _growth(name: str, before: int, now: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from draftlab.export.command_line import command, file_name
+from draftlab.export.command_line import Words, command, file_name
 from draftlab.export.plan import Assistant, Lookup, Plan, Written
 
 CONFIG = "trtllm.yaml"
@@ -12,14 +12,20 @@ CONFIG = "trtllm.yaml"
 
 def write(plan: Plan) -> Written:
     """A configuration file and how to serve with it; without speculation the command alone."""
-    serve = ["trtllm-serve", file_name(plan.target.name)]
-    if plan.trust_remote_code:
-        serve.append("--trust_remote_code")
     if plan.drafter is None:
-        return Written(command(tuple(serve)), notes=tuple(_notes(plan)))
-    start = command((*serve, "--config", CONFIG))
-    text = "\n".join(["speculative_config:", *(f"  {line}" for line in _lines(plan))])
-    return Written(text, "yaml", (f"kept as {CONFIG}, it is served by: {start}", *_notes(plan)))
+        return Written(command(words(plan)), notes=tuple(_notes(plan)))
+    start = command((*words(plan), "--config", CONFIG))
+    return Written("\n".join(config(plan)), "yaml", (f"kept as {CONFIG}, it is served by: {start}", *_notes(plan)))
+
+
+def words(plan: Plan) -> Words:
+    """The command without the file: the program and the target come first."""
+    return ("trtllm-serve", file_name(plan.target.name), *(["--trust_remote_code"] if plan.trust_remote_code else []))
+
+
+def config(plan: Plan) -> list[str]:
+    """The lines of the file; none where nothing is speculated."""
+    return ["speculative_config:", *(f"  {line}" for line in _lines(plan))] if plan.drafter else []
 
 
 def _lines(plan: Plan) -> list[str]:

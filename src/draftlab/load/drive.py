@@ -14,6 +14,7 @@ from draftlab.endpoint.reply import Reply
 from draftlab.errors import DraftlabError
 from draftlab.load.records import ArmName, Block, RequestRecord
 from draftlab.records import PromptRecord
+from draftlab.serving.started import Address
 
 REQUESTS_PER_USER = 3
 """At least so many for each user of a block: its end, where users have nothing left to ask, is then a small part."""
@@ -23,7 +24,8 @@ REQUESTS_PER_USER = 3
 class Server:
     """A server, the model on it, and what every request says."""
 
-    url: str
+    open: Callable[[], Address]
+    """Has it up, and says where."""
     model: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     patience: Patience | None = None
@@ -37,11 +39,12 @@ def requests_of(prompts: Sequence[PromptRecord], level: int) -> list[PromptRecor
 
 def drive(server: Server, prompts: Sequence[PromptRecord], level: int, arm: ArmName, repetition: int) -> Block:
     """Answer all requests with `level` users; a failed one is kept as such, and its user goes on."""
+    url = server.open().url
     waiting = deque(requests_of(prompts, level))
     done: list[RequestRecord] = []
     begun = time.perf_counter_ns()
     with ThreadPoolExecutor(level) as users:
-        asked = [users.submit(_user, server, waiting, done.append) for _ in range(level)]
+        asked = [users.submit(_user, url, server, waiting, done.append) for _ in range(level)]
         try:
             wait(asked)
         except BaseException:  # Ctrl-C: no user asks again, and the requests on their way are given up by their limits
@@ -58,8 +61,8 @@ def drive(server: Server, prompts: Sequence[PromptRecord], level: int, arm: ArmN
     )
 
 
-def _user(server: Server, waiting: deque[PromptRecord], keep: Callable[[RequestRecord], None]) -> None:
-    with Client(server.url, patience=server.patience) as client:
+def _user(url: str, server: Server, waiting: deque[PromptRecord], keep: Callable[[RequestRecord], None]) -> None:
+    with Client(url, patience=server.patience) as client:
         model = client.choose_model(server.model)
         while True:
             try:

@@ -10,7 +10,8 @@ from draftlab.errors import DraftlabError
 from draftlab.load.drive import Server
 from draftlab.load.records import ArmName, LoadSettings
 from draftlab.records import PromptRecord
-from draftlab.serving.prepare import Started, addresses, request_settings, suites_and_prompts
+from draftlab.serving.prepare import addresses, request_settings, suites_and_prompts
+from draftlab.serving.started import Started
 from draftlab.spec import Experiment
 
 _MOST_USERS = 1024
@@ -42,8 +43,8 @@ def prepare_load(
     patience: Patience | None = None,
 ) -> PreparedLoad:
     """Two servers, one of them plain; what they answer is compared at every level."""
-    url, plain_url = addresses(experiment, on)
-    if plain_url is None:
+    at = addresses(experiment, on)
+    if "plain" not in at:
         raise DraftlabError(
             "--concurrency compares two servers, and one was given", "Name the one without speculation by --plain-url."
         )
@@ -56,9 +57,6 @@ def prepare_load(
             repetitions=experiment.repetitions,
             prompts={suite.name: suite.fingerprint for suite in suites},
         ),
-        {
-            "plain": Server(plain_url, experiment.model, requests, patience),
-            "speculative": Server(url, experiment.model, requests, patience),
-        },
+        {name: Server(at[name], experiment.model, requests, patience) for name in at},
         [prompt.record for prompt in prompts],
     )

@@ -11,11 +11,14 @@ from draftlab.errors import DraftlabError
 from draftlab.load.drive import Server, drive
 from draftlab.load.records import ArmName, Block, LoadSettings
 from draftlab.records import PromptRecord
+from draftlab.serving.started import Address
 from draftlab.store.failures import explained
 from draftlab.store.lock import exclusive
 
 _SETTINGS = "load.json"
 _BLOCKS = "blocks"
+_PROOFS = 8
+"""Prompt lookup finds nothing in some texts."""
 
 Report = Callable[[str], None]
 
@@ -34,9 +37,12 @@ def run_load(
     _begin(settings, folder, resume)
     with explained(folder), exclusive(folder / "lock"):
         missing = [key for key in plan(settings) if not _path(folder, *key).is_file()]
-        if missing:
-            _prove(servers, prompts[0], say)
+        proven: dict[ArmName, Address] = {}
+        for arm in _last_first(missing):  # before anything is measured
+            proven[arm] = _prove(arm, servers[arm], prompts, say)
         for number, (repetition, level, arm) in enumerate(missing, 1):
+            if servers[arm].open() != proven[arm]:  # it has been started anew
+                proven[arm] = _prove(arm, servers[arm], prompts, say)
             block = drive(servers[arm], prompts, level, arm, repetition)
             _keep(block, folder)
             ended(block, len(missing) - number)
@@ -87,15 +93,25 @@ def _begin(settings: LoadSettings, folder: Path, resume: bool) -> None:
         _write(folder / _SETTINGS, settings.model_dump_json(indent=1))
 
 
-def _prove(servers: dict[ArmName, Server], prompt: PromptRecord, say: Report) -> None:
-    """Both warmed, and both what they are said to be, as far as replies tell."""
-    say("asking both servers before anything is measured")
-    for arm, server in servers.items():
+def _last_first(missing: Sequence[tuple[int, int, ArmName]]) -> list[ArmName]:
+    """The servers that are needed; that of the first block comes last, so that it is up where only one can be."""
+    arms = dict.fromkeys(arm for _, _, arm in missing)
+    return list(arms)[::-1]
+
+
+def _prove(arm: ArmName, server: Server, prompts: Sequence[PromptRecord], say: Report) -> Address:
+    """Warmed, and what it is said to be, as far as replies tell: not all that speculate tell what they drafted."""
+    at = server.open()
+    say(f"asking the {arm} server before anything is measured on it")
+    for prompt in prompts[:_PROOFS]:
         request = drive(server, [prompt], 1, arm, 0).requests[-1]
         if request.error:
             raise DraftlabError(f"the {arm} server does not answer: {request.error}")
         if arm == "plain" and request.drafted:
             raise DraftlabError("the plain server speculates", "Start the one at --plain-url without speculation.")
+        if arm == "plain" or request.drafted != 0:
+            return at
+    raise DraftlabError("the speculative server drafted nothing", "See its log for why speculation was not started.")
 
 
 def _keep(block: Block, folder: Path) -> None:

@@ -2,5 +2,7 @@
 
 engines.py      how each engine is started, a few lines for each; the flags are those that `draftlab export` prints
 process.py      one server: started, waited for, ended
+servers.py      those of a run, together or in turn
+room.py         what memory holds of them
 run.py          a bench on a plain server and a speculative one
 """

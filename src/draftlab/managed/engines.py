@@ -13,11 +13,11 @@ from itertools import chain
 from pathlib import Path
 
 from draftlab.errors import UnknownNameError
-from draftlab.export import llama_cpp, sglang, vllm
+from draftlab.export import llama_cpp, sglang, trtllm, vllm
 from draftlab.export.plan import Plan
 
-PORT = "{port}"
-"""Stands in a command for a port that is chosen later."""
+PORT, CONFIG = "{port}", "{config}"
+"""Stand in a command for a port that is chosen later, and for a file that is written then."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class ServerEngine:
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     requests: Mapping[str, object] = field(default_factory=dict)
     """What every request says besides."""
+    config: Callable[[Plan], str] | None = None
+    """The text of the file that the command calls `CONFIG`."""
 
 
 def _vllm(python: str, plan: Plan) -> list[str]:
@@ -56,6 +58,25 @@ def _llama_cpp(program: str, plan: Plan) -> list[str]:
     return [program, *model, *chain.from_iterable(rest), "--host", "127.0.0.1", "--port", PORT, "--seed", "0"]
 
 
+def _trtllm(program: str, plan: Plan) -> list[str]:
+    _, *model = trtllm.words(plan)
+    return [
+        program, *model, "--backend", "pytorch", "--host", "127.0.0.1", "--port", PORT, "--config", CONFIG,
+    ]  # fmt: skip
+
+
+def _trtllm_config(plan: Plan) -> str:
+    """The overlap scheduler is what speculation turns off; the last two have each reply told of at /perf_metrics."""
+    alike = [
+        "disable_overlap_scheduler: true",
+        "kv_cache_config:",
+        "  enable_block_reuse: false",
+        "return_perf_metrics: true",
+        "perf_metrics_max_requests: 1000",
+    ]
+    return "\n".join([*trtllm.config(plan), *alike, ""])
+
+
 def _vllm_environment(python: Path) -> dict[str, str]:
     """Nothing is sent home; on a CPU the threads stay free to move, since two servers share the cores."""
     root = python.absolute().parent.parent / "lib"
@@ -77,6 +98,7 @@ ENGINES: Mapping[str, ServerEngine] = {
     "vllm": ServerEngine(_vllm, _PYTHON, _vllm_environment),
     "sglang": ServerEngine(_sglang, _PYTHON),
     "llama.cpp": ServerEngine(_llama_cpp, "the file llama-server", requests={"cache_prompt": False}),
+    "trtllm": ServerEngine(_trtllm, "the file trtllm-serve", config=_trtllm_config),
 }
 
 
@@ -87,6 +109,28 @@ def engine_called(name: str) -> ServerEngine:
     return ENGINES[name]
 
 
-def with_port(command: Sequence[str], port: int) -> list[str]:
-    """The command as it is run."""
-    return [str(port) if word == PORT else word for word in command]
+@dataclass(frozen=True)
+class Launch:
+    """How one server is started."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config: str | None = None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the record: what does not change from start to start."""
+        return {"command": list(self.command), **({} if self.config is None else {"config": self.config})}
+
+    def words(self, port: int, config: Path) -> list[str]:
+        """The command as it is run."""
+        return [{PORT: str(port), CONFIG: str(config)}.get(word, word) for word in self.command]
+
+
+def launch(engine: ServerEngine, program: str, plan: Plan) -> Launch:
+    """A server of `engine` that does what is planned."""
+    return Launch(
+        engine.command(program, plan),
+        engine.environment(Path(program)),
+        None if engine.config is None else engine.config(plan),
+    )

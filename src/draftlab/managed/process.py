@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import psutil
 
 from draftlab.endpoint.client import Client, Patience
 from draftlab.errors import DraftlabError
-from draftlab.managed.engines import with_port
+from draftlab.managed.engines import Launch
 
 READY_S = 900.0
 """Loading and compiling take minutes on a CPU."""
@@ -29,30 +29,26 @@ Report = Callable[[str], None]
 
 
 @contextmanager
-def started(
-    name: str,
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    folder: Path,
-    say: Report,
-    ready_s: float = READY_S,
-) -> Iterator[str]:
-    """Run `command` until the block ends; the server's address, once it is ready. Its log is `folder`/`name`.log."""
+def started(name: str, launch: Launch, folder: Path, say: Report, ready_s: float = READY_S) -> Iterator[str]:
+    """Run a server until the block ends; its address, once it is ready. Its log is `folder`/`name`.log."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / f"{name}.pid"
     _end_left_over(note)
     port = _free_port()
-    log = folder / f"{name}.log"
+    log, config = folder / f"{name}.log", folder / f"{name}.yaml"
+    if launch.config is not None:
+        config.write_text(launch.config, encoding="utf-8")
+    command = launch.words(port, config.absolute())
     own = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
     say(f"starting the {name} server; its log is {log}")
     with log.open("ab") as output:
         try:
             process = subprocess.Popen(
-                with_port(command, port),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**own, **environment},
+                env={**own, **launch.environment},
                 start_new_session=True,  # Ctrl-C reaches this program alone, which then ends the server
             )
         except OSError as error:
@@ -110,14 +106,21 @@ def _group_lives(group: int) -> bool:
     return True
 
 
+def end_left_overs(folder: Path) -> None:
+    """End what a run that was killed could not end, before memory is counted and anything is started."""
+    for note in folder.glob("*.pid"):
+        _end_left_over(note)
+
+
 def _end_left_over(note: Path) -> None:
-    """A run that was killed could not end its server; the number alone may be another program's by now."""
-    try:
+    """The number alone may be another program's by now."""
+    with suppress(OSError, ValueError, TypeError, psutil.Error):
         pid, born = json.loads(note.read_text(encoding="utf-8"))
         if abs(psutil.Process(pid).create_time() - born) < 1.0:
             os.killpg(pid, signal.SIGKILL)
-    except (OSError, ValueError, TypeError, psutil.Error):
-        pass
+            give_up = time.monotonic() + _GRACE_S
+            while _group_lives(pid) and time.monotonic() < give_up:  # until then its memory is not free
+                pass
 
 
 def _free_port() -> int:

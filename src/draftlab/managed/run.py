@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from draftlab.bench.run import Observer, run_bench
 from draftlab.drafters.reference import parse_drafter
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError
-from draftlab.export.plan import Assistant, Model, Plan, engine_name, read_drafter, require_plain_words
-from draftlab.managed.engines import engine_called
-from draftlab.managed.process import READY_S, started
+from draftlab.export.plan import Model, Plan, engine_name, read_drafter, require_plain_words
+from draftlab.managed.engines import Launch, engine_called, launch
+from draftlab.managed.process import READY_S, Report, end_left_overs, started
+from draftlab.managed.room import take_turns
+from draftlab.managed.servers import Servers
 from draftlab.models import ModelSource, resolve
 from draftlab.report.run_view import RunView
-from draftlab.serving.prepare import Started, serve_bench
+from draftlab.serving.prepare import serve_bench
+from draftlab.serving.started import ServerName, Started
 from draftlab.spec import Experiment, Sampling
 
 _OURS = ("rule", "exact", "device", "phases", "detail", "until", "allow_pickle", "url", "plain_url")
-_BESIDE = 3 * 2**30
-"""What a server takes beside its weights: a cache of 1 GiB, and the program with what it compiles."""
-
-Report = Callable[[str], None]
 
 
 def run_managed(
@@ -38,7 +35,7 @@ def run_managed(
     say: Report = lambda _: None,
     ready_s: float = READY_S,
 ) -> RunView:
-    """Start both servers, run the bench on them and end them, whatever happens. Logs are in `folder`.servers."""
+    """Start the servers, run the bench on them and end them, whatever happens. Logs are in `folder`.servers."""
     with servers_of(experiment, folder, say, ready_s) as on, serve_bench(experiment, say, on=on) as prepared:
         return RunView(run_bench(prepared, folder, resume=resume, observer=observer).folder)
 
@@ -47,28 +44,26 @@ def run_managed(
 def servers_of(
     experiment: Experiment, folder: Path, say: Report = lambda _: None, ready_s: float = READY_S
 ) -> Iterator[Started]:
-    """A plain server and a speculative one, until the block ends."""
+    """A plain server and a speculative one, each started when it is first asked for, until the block ends."""
     engine = engine_called(experiment.engine)
     program = _program(experiment)
     plan = plan_of(experiment, say)
-    _require_room(plan, experiment.engine)
-    commands = {
-        "plain": engine.command(program, without_drafter(plan)),
-        "speculative": engine.command(program, plan),
+    launches: dict[ServerName, Launch] = {
+        "plain": launch(engine, program, without_drafter(plan)),
+        "speculative": launch(engine, program, plan),
     }
     logs = folder.with_name(f"{folder.name}.servers")
-    with ExitStack() as servers:
-        urls = {
-            name: servers.enter_context(started(name, command, engine.environment(Path(program)), logs, say, ready_s))
-            for name, command in commands.items()
-        }
+    end_left_overs(logs)
+    in_turn = take_turns(experiment, plan, say)
+    with Servers(lambda name: started(name, launches[name], logs, say, ready_s), in_turn=in_turn) as servers:
         yield Started(
-            plain_url=urls["plain"],
-            url=urls["speculative"],
+            open=servers.open,
+            in_turn=in_turn,
             engine=experiment.engine,
+            target=plan.target.name,
             drafter=experiment.drafters[0],
             gamma=plan.gamma,
-            commands=commands,
+            facts={name: each.facts for name, each in launches.items()},
             requests=dict(engine.requests),
         )
 
@@ -140,22 +135,3 @@ def _refuse_what_is_ours(experiment: Experiment) -> None:
             f"--{given[0].replace('_', '-')} is not for --engine {experiment.engine}, which decodes by itself",
             "Leave it out, or leave --engine out.",
         )
-
-
-def _require_room(plan: Plan, engine: str) -> None:
-    """Both servers hold the target. What is on a hub, or goes to a GPU, is not known here and is let through."""
-    names = [plan.target.name, plan.target.name]
-    names += [plan.drafter.model.name] if isinstance(plan.drafter, Assistant) else []
-    weights = sum(_size(Path(name)) for name in names)
-    needed, free = weights + 2 * _BESIDE, psutil.virtual_memory().available
-    if weights and needed > free:
-        raise DraftlabError(
-            f"two {engine} servers need about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free",
-            "Measure on a larger machine, or start one server at a time and use --engine endpoint.",
-        )
-
-
-def _size(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.glob("*.safetensors")) if path.is_dir() else 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from draftlab.bench.clock import WallClock
@@ -13,6 +13,8 @@ from draftlab.endpoint.client import Client, Patience
 from draftlab.errors import DraftlabError
 from draftlab.records import Arm, PromptRecord
 from draftlab.serving.arm import Duty, ServedArm
+from draftlab.serving.in_turn import NUM_BLOCKS, InTurn
+from draftlab.serving.started import Address, ServerName, Started
 from draftlab.spec import Experiment, Sampling
 from draftlab.suites import Suite, load_suites
 
@@ -27,21 +29,6 @@ _OURS = (
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Started:
-    """Servers that were started for this run, and as what."""
-
-    url: str
-    plain_url: str
-    engine: str
-    drafter: str
-    gamma: int
-    commands: Mapping[str, Sequence[str]]
-    """Of `plain` and `speculative`, with the port left open."""
-    requests: Mapping[str, Any] = field(default_factory=dict)
-    """What every request says besides."""
-
-
 @contextmanager
 def serve_bench(
     experiment: Experiment,
@@ -50,7 +37,7 @@ def serve_bench(
     on: Started | None = None,
 ) -> Iterator[PreparedBench]:
     """A bench on the servers that the experiment names, or `on` others; connections are closed in the end."""
-    url, plain_url = addresses(experiment, on)
+    at = addresses(experiment, on)
     suites, prompts = suites_and_prompts(experiment)
     with ExitStack() as open_clients:
 
@@ -60,25 +47,40 @@ def serve_bench(
             settings = request_settings(experiment, on)
             return ServedArm(client, model, duty, settings, sampled=bool(experiment.temperature))
 
-        if plain_url is None:
+        def warm_plain(url: str) -> ServedArm:
+            plain = server(url, "plain")
+            first = prompts[0].record
+            plain(first, first.max_new_tokens, experiment.seed)
+            return plain
+
+        def proven(url: str) -> ServedArm:
+            speculative = server(url, "speculative")
+            _prove(speculative, None, prompts, experiment.seed, say)
+            return speculative
+
+        servers: list[ServedArm] | list[InTurn]
+        if on is not None and on.in_turn:
+            servers = [InTurn(at["plain"], warm_plain), InTurn(at["speculative"], proven)]
+        elif "plain" not in at:
             say("one server: it is measured as it is; for a speed-up name a plain one with --plain-url")
-            servers = [server(url, "either")]
+            servers = [server(at["speculative"]().url, "either")]
         else:
-            servers = [server(plain_url, "plain"), server(url, "speculative")]
-            _prove(servers[0], servers[1], prompts, experiment.seed, say)
+            servers = [server(at["plain"]().url, "plain"), server(at["speculative"]().url, "speculative")]
+            _prove(servers[1], servers[0], prompts, experiment.seed, say)
         yield _bench(experiment, servers, prompts, suites, on)
 
 
-def addresses(experiment: Experiment, on: Started | None) -> tuple[str, str | None]:
-    """Of the server that speculates, and of the plain one where there is one."""
+def addresses(experiment: Experiment, on: Started | None) -> dict[ServerName, Callable[[], Address]]:
+    """How to come to the server that speculates, and to the plain one where there is one."""
     if on is not None:
-        return on.url, on.plain_url
+        return {"plain": partial(on.open, "plain"), "speculative": partial(on.open, "speculative")}
     _refuse_what_is_ours(experiment)
     if experiment.url is None:
         raise DraftlabError(
             "--engine endpoint does not know which server", "Name it with --url, as http://127.0.0.1:8000/v1."
         )
-    return experiment.url, experiment.plain_url
+    named: dict[ServerName, str | None] = {"plain": experiment.plain_url, "speculative": experiment.url}
+    return {name: partial(Address, url) for name, url in named.items() if url is not None}
 
 
 def _refuse_what_is_ours(experiment: Experiment) -> None:
@@ -120,14 +122,17 @@ def _prompt(experiment: Experiment, suite: Suite, prompt: Any) -> PreparedPrompt
     return PreparedPrompt(record, (), capacity=0)
 
 
-def _prove(plain: ServedArm, server: ServedArm, prompts: Sequence[PreparedPrompt], seed: int, say: Report) -> None:
+def _prove(
+    server: ServedArm, plain: ServedArm | None, prompts: Sequence[PreparedPrompt], seed: int, say: Report
+) -> None:
     """Ask until something was drafted: a server goes on plainly where speculation could not be started.
 
-    The plain server is asked the same, so that what both keep of prompts is alike.
+    A plain server that is up beside it is asked the same, so that what both keep of prompts is alike.
     """
     say("asking the server until it has drafted something")
     for prompt in prompts[:_PROOFS]:
-        plain(prompt.record, prompt.record.max_new_tokens, seed)
+        if plain is not None:
+            plain(prompt.record, prompt.record.max_new_tokens, seed)
         try:
             server(prompt.record, prompt.record.max_new_tokens, seed)
         except DraftlabError as error:
@@ -139,7 +144,7 @@ def _prove(plain: ServedArm, server: ServedArm, prompts: Sequence[PreparedPrompt
 
 def _bench(
     experiment: Experiment,
-    servers: Sequence[ServedArm],
+    servers: Sequence[ServedArm | InTurn],
     prompts: Sequence[PreparedPrompt],
     suites: Sequence[Suite],
     on: Started | None,
@@ -161,20 +166,25 @@ def _bench(
         text_of=_no_tokens,
         bytes_of=_no_tokens,
         clock=WallClock(lambda: None),
+        num_blocks=NUM_BLOCKS if on is not None and on.in_turn else None,
     )
 
 
-def _arms(experiment: Experiment, servers: Sequence[ServedArm], on: Started | None) -> list[PreparedArm]:
+def _arms(experiment: Experiment, servers: Sequence[ServedArm | InTurn], on: Started | None) -> list[PreparedArm]:
     plain = Arm(id="none", role="baseline", drafter="none", gamma=0, rule="the server's")
-    baseline = PreparedArm(plain, reply=servers[0])
+    baseline = _arm(plain, servers[0])
     if len(servers) == 1:
         return [baseline]
-    arms = [baseline, PreparedArm(_speculative(on), reply=servers[1])]
+    arms = [baseline, _arm(_speculative(on), servers[1])]
     # Only where it was asked for: a server that keeps prompts answers the same one faster the second time.
     if experiment.control and "control" in experiment.model_fields_set:
         again = plain.model_copy(update={"id": "none again", "role": "control"})
-        arms.append(PreparedArm(again, reply=servers[0]))
+        arms.append(_arm(again, servers[0]))
     return arms
+
+
+def _arm(arm: Arm, server: ServedArm | InTurn) -> PreparedArm:
+    return PreparedArm(arm, reply=server, bring_up=server.bring_up if isinstance(server, InTurn) else None)
 
 
 def _speculative(on: Started | None) -> Arm:
@@ -192,12 +202,15 @@ def _sampling(experiment: Experiment) -> Sampling:
     return Sampling(**{name: value for name, value in asked.items() if value is not None})
 
 
-def _describe(server: ServedArm, on: Started | None, name: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {"source": server.model, "kind": "server", "files": {"served": server.model}}
+def _describe(server: ServedArm | InTurn, on: Started | None, name: ServerName) -> dict[str, Any]:
     if on is None:
-        return {**facts, "url": server.client.url}
-    # Without the port, which is another one when the run is resumed.
-    return {**facts, "url": f"{on.engine} on this machine", "command": list(on.commands[name])}
+        assert isinstance(server, ServedArm), "only servers that are started here take turns at being up"
+        return {
+            "source": server.model, "kind": "server", "files": {"served": server.model}, "url": server.client.url,
+        }  # fmt: skip
+    # Without the port, which is another one when the run is resumed; and the server need not be up yet.
+    where = f"{on.engine} on this machine{', one server at a time' if on.in_turn else ''}"
+    return {"source": on.target, "kind": "server", "files": {"served": on.target}, "url": where, **on.facts[name]}
 
 
 def _no_tokens(_: object) -> Any:
