@@ -160,7 +160,7 @@ def _open(of: str, adapter: Adapter, bench: Workbench, drafter: str) -> Generate
         )
     description = bench.target.description
     if not isinstance(description["device"], str):
-        raise UnsupportedError(f"'{of}' cannot be audited on several devices", "Use a smaller model, on one of them.")
+        raise UnsupportedError(f"'{of}' cannot be audited on several devices", "Use a model that fits one.")
     setting = Setting(
         target=_location(bench.experiment.target),
         drafter=_location(reference.argument or "") if reference.name == "model" else None,

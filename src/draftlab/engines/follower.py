@@ -27,7 +27,8 @@ def follow(rank: int, num: int, port: int) -> None:
     os.dup2(2, 1)  # whatever a library prints is no answer
     orders = json.loads(sys.stdin.readline())
     print(READY, file=answers, flush=True)
-    join(dist.TCPStore(HOST, port, num, is_master=False), rank, num)
+    store = dist.TCPStore(HOST, port, num, is_master=False)  # type: ignore[attr-defined]
+    join(store, rank, num)
     checkpoint = open_checkpoint(resolve(orders["reference"]), LoadOptions(**orders["options"], tensor_parallel=num))
     model = TransformersModel(checkpoint.load_network(), orders["reference"])
     print(LOADED, file=answers, flush=True)

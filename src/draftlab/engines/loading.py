@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, GgufConfig
-from transformers.distributed import DistributedConfig
+from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging
 
 from draftlab.engines.checkpoint import hash_files, require_config, require_gguf, require_weights, weight_files
 from draftlab.engines.grouped_attention import use_grouped_attention
 from draftlab.engines.hub import require_hub
 from draftlab.engines.network import input_device
-from draftlab.engines.placement import choose_dtype, place
+from draftlab.engines.placement import Placement, choose_dtype, place
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError, UnsupportedError
@@ -53,10 +53,13 @@ class Checkpoint:
             )
         return loaded
 
+    def placement(self) -> Placement:
+        """Where the network will go; raise where it cannot be rolled back or does not fit."""
+        return place(self.source.reference, self._inspect(), self.options.device, self.options.tensor_parallel)
+
     def load_network(self) -> Any:
         """Refuse what cannot be rolled back or does not fit, then read the weights."""
-        num_bytes = self._inspect()
-        placement = place(self.source.reference, num_bytes, self.options.device, self.options.tensor_parallel)
+        placement = self.placement()
         extra: dict[str, Any] = {"device_map": "auto"} if placement.spread else {}
         if placement.split:
             extra["distributed_config"] = DistributedConfig(tp_size=self.options.tensor_parallel)
@@ -77,17 +80,22 @@ class Checkpoint:
                 f"'{self.source.reference}' lacks {len(missing)} of its weights, for example {missing[0]}",
                 "Is the download complete, and a causal language model?",
             )
+        self._settle(network, placement)
+        return network.eval()
+
+    def _settle(self, network: Any, placement: Placement) -> None:
+        """Put what was read where it will be used."""
         if placement.spread:
-            self._look_at_spreading(network.hf_device_map)
-        elif not placement.split:
+            self._look_at_spreading(getattr(network, "hf_device_map", {}))
+            return
+        if not placement.split:
             network.to(placement.device)
         if placement.device.type == "cpu":
-            # Weights that stay memory-mapped can be dropped by the system and read again from disk in mid-run.
-            for tensor in (*network.parameters(), *network.buffers()):
-                if not placement.split:  # a part of a weight was copied out of its file
-                    tensor.data = tensor.data.clone()
+            # Weights that stay memory-mapped can be dropped by the system and read again from disk in mid-run. The
+            # parts of split ones were copied out of their file.
+            for tensor in () if placement.split else (*network.parameters(), *network.buffers()):
+                tensor.data = tensor.data.clone()
             use_grouped_attention(network)
-        return network.eval()
 
     def generation_config(self) -> GenerationConfig:
         """What the checkpoint says of decoding; where it has no file for that, what its configuration says."""
@@ -194,8 +202,8 @@ def open_checkpoint(source: ModelSource, options: LoadOptions, *, weights: bool 
 
 
 def _device_name(place: Any) -> str:
-    """As torch writes it: a device map has numbers for GPUs, and the disk, which is no device."""
-    return "disk" if place == "disk" else str(torch.device(place))
+    """As torch writes it: a device map has numbers for GPUs."""
+    return f"cuda:{place}" if isinstance(place, int) else str(place)
 
 
 def _readable(source: ModelSource, part: str, error: Exception) -> DraftlabError:

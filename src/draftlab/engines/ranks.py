@@ -1,7 +1,7 @@
 """The other processes of a split target: started here, told what to do line by line, and ended with this one.
 
-This process alone decides what is passed; the others repeat the passes that it has, on their parts of the weights. So no
-two of them can part ways, whatever is drafted, drawn or timed. They listen at their standard input, which ends when this
+This process alone decides what is passed; the others repeat its passes on their parts of the weights. So no two of
+them can part ways, whatever is drafted, drawn or timed. They listen at their standard input, which ends when this
 process does, however that comes about.
 """
 
@@ -47,8 +47,8 @@ class Ranks:
             Ranks._running.close()
         self._name = name
         self._waiting: list[list[Any]] = []
-        store = dist.TCPStore(HOST, 0, num, is_master=True, wait_for_workers=False)
-        self._errors = [tempfile.TemporaryFile("w+") for _ in range(1, num)]
+        store = dist.TCPStore(HOST, 0, num, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+        self._errors = [tempfile.TemporaryFile("w+") for _ in range(1, num)]  # noqa: SIM115 - closed with them
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "draftlab.engines.follower", str(rank), str(num), str(store.port)],

@@ -68,6 +68,7 @@ class SplitModel:
 def load_split(checkpoint: Checkpoint) -> tuple[Any, Ranks]:
     """The part of the network that belongs here, and the processes that have the others."""
     _require_splittable(checkpoint)
+    checkpoint.placement()  # refused before processes are started
     options, name = checkpoint.options, checkpoint.source.reference
     ranks = Ranks(options.tensor_parallel, {"reference": name, "options": _shared(options)}, name)
     try:
@@ -86,7 +87,7 @@ def _shared(options: LoadOptions) -> dict[str, Any]:
 
 
 def _require_splittable(checkpoint: Checkpoint) -> None:
-    """Raise, before any process is started, where the network has no plan or its heads do not go up."""
+    """Raise, before any process is started, where the network has no plan or its heads cannot be shared out evenly."""
     name, num = checkpoint.source.reference, checkpoint.options.tensor_parallel
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise UnsupportedError(
@@ -106,6 +107,6 @@ def _require_splittable(checkpoint: Checkpoint) -> None:
         heads = getattr(config, kind, None)
         if heads and heads % num:
             raise UnsupportedError(
-                f"'{name}' cannot be split over {num} GPUs: its {heads} {what} do not go up in {num} parts",
-                "Give --tensor-parallel a divisor of that number, or use --device spread.",
+                f"'{name}' cannot be split over {num} processes: its {heads} {what} are no multiple of that",
+                f"Give --tensor-parallel a divisor of {heads}, or use --device spread.",
             )

@@ -71,7 +71,9 @@ def target_and_place(manifest: RunManifest) -> str:
     target = manifest.target
     if target.get("kind") == "server":
         return f"{target['source']}, served at {target['url']}"
-    return f"{target.get('source')}, {target.get('dtype')} on {target.get('device')}"
+    device = target.get("device")
+    place = " and ".join(device) if isinstance(device, list) else device
+    return f"{target.get('source')}, {target.get('dtype')} on {place}"
 
 
 def how_sampled(sampling: Sampling) -> str:
