@@ -107,7 +107,7 @@ def test_a_process_that_is_lost_is_told_in_one_line(tmp_path: Path) -> None:
     loaded.model.forward([2, 3])
     assert Ranks._running is not None
     Ranks._running._processes[0].kill()
-    with pytest.raises(DraftlabError, match="a process of '.*' was lost: it ended with status -9"):
+    with pytest.raises(DraftlabError, match=r"a process of '.*' was lost: it ended with status -9"):
         loaded.model.forward([4])
     with pytest.raises(DraftlabError, match="have ended"):
         loaded.model.forward([4])
@@ -116,7 +116,7 @@ def test_a_process_that_is_lost_is_told_in_one_line(tmp_path: Path) -> None:
 def test_a_process_that_cannot_load_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save(splittable("llama"), tmp_path / "model")
     monkeypatch.setattr("draftlab.engines.split._shared", lambda _: {"dtype": "float31"})
-    with pytest.raises(DraftlabError, match="was lost: .*float31"):
+    with pytest.raises(DraftlabError, match=r"was lost: .*float31"):
         load_folder(folder, SPLIT)
 
 
@@ -164,5 +164,5 @@ def test_torchrun_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     "other", [{"engine": "vllm"}, {"exact": True}, {"device": "cpu"}, {"device": "spread"}], ids=str
 )
 def test_settings_that_do_not_go_with_it_are_refused(other: dict[str, Any]) -> None:
-    with pytest.raises(DraftlabError, match="--tensor-parallel cannot be 2: .*(setting of its own|leave --)"):
+    with pytest.raises(DraftlabError, match=r"--tensor-parallel cannot be 2: .*(setting of its own|leave --)"):
         make_experiment({"tensor_parallel": 2, **other})
