@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import psutil
 import pytest
@@ -18,6 +20,17 @@ def test_counters_grow_and_the_own_time_is_part_of_all() -> None:
     assert end.time_ns >= begin.time_ns
     assert end.busy_ns >= begin.busy_ns
     assert end.own_ns >= begin.own_ns > 0
+
+
+def test_the_time_of_a_child_that_runs_is_the_own() -> None:
+    before = sample_machine("begin").own_ns
+    code = "sum(range(3_000_000)); print(flush=True); input()"
+    with Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, text=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        used = sum(psutil.Process(child.pid).cpu_times()[:2])
+        assert sample_machine("end").own_ns - before >= used * 1e9 > 0
+        child.communicate("\n")
 
 
 def test_counters_that_the_system_hides_are_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,19 +21,30 @@ def sample_machine(moment: Literal["begin", "end"]) -> MachineSample:
     times = psutil.cpu_times()._asdict()
     idle = sum(times.get(name, 0.0) for name in _IDLE)
     busy = sum(seconds for name, seconds in times.items() if name not in (*_IDLE, *_COUNTED_TWICE))
-    own = psutil.Process().cpu_times()
     swapped = _swapped()
     return MachineSample(
         moment=moment,
         time_ns=time_ns(),
         busy_ns=round(busy * _NS),
         idle_ns=round(idle * _NS),
-        own_ns=round((own.user + own.system + own.children_user + own.children_system) * _NS),
+        own_ns=round(_own_seconds() * _NS),
         swapped_in_bytes=swapped[0] if swapped else None,
         swapped_out_bytes=swapped[1] if swapped else None,
         throttled=_throttled(Path("/sys")),
         clock_hz=_clock(),
     )
+
+
+def _own_seconds() -> float:
+    """What this process has used, and those that it has started: the parts of a split target, a server."""
+    own = psutil.Process()
+    seconds = sum(own.cpu_times()[:4])  # of ended children, too
+    for child in own.children(recursive=True):
+        try:
+            seconds += sum(child.cpu_times()[:4])
+        except psutil.Error:  # it has just ended
+            continue
+    return float(seconds)
 
 
 def _swapped() -> tuple[int, int] | None:

@@ -72,7 +72,9 @@ def target_and_place(manifest: RunManifest) -> str:
     if target.get("kind") == "server":
         return f"{target['source']}, served at {target['url']}"
     device = target.get("device")
-    place = " and ".join(device) if isinstance(device, list) else device
+    place = ", ".join(dict.fromkeys(device)) if isinstance(device, list) else device
+    if parts := target.get("tensor_parallel"):
+        place = f"{place}, in {parts} parts"
     return f"{target.get('source')}, {target.get('dtype')} on {place}"
 
 
