@@ -31,6 +31,7 @@ from tests.models.running import GREEDY, decoder, model_drafter, run
 from tests.models.saved import load_folder, save
 from tests.models.tiny import WIDTH, derived_network, random_network, tiny_config, tiny_family
 
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="on GPUs, tests/device/test_cuda.py does it")
 SPLIT = LoadOptions(tensor_parallel=2)
 SAMPLED = Sampling(temperature=0.9, top_p=0.95)
 

@@ -14,6 +14,7 @@ import sys
 import torch.distributed as dist
 
 from draftlab.engines.loading import open_checkpoint
+from draftlab.engines.placement import part_of_process
 from draftlab.engines.ranks import HOST, LOADED, READY, join
 from draftlab.engines.transformers import TransformersModel
 from draftlab.errors import DraftlabError
@@ -30,7 +31,7 @@ def follow(rank: int, num: int, port: int) -> None:
     store = dist.TCPStore(HOST, port, num, is_master=False)  # type: ignore[attr-defined]
     join(store, rank, num)
     checkpoint = open_checkpoint(resolve(orders["reference"]), LoadOptions(**orders["options"], tensor_parallel=num))
-    model = TransformersModel(checkpoint.load_network(), orders["reference"])
+    model = TransformersModel(checkpoint.load_network(part_of_process()), orders["reference"])
     print(LOADED, file=answers, flush=True)
     for line in sys.stdin:
         for call, *arguments in json.loads(line):

@@ -57,9 +57,9 @@ class Checkpoint:
         """Where the network will go; raise where it cannot be rolled back or does not fit."""
         return place(self.source.reference, self._inspect(), self.options.device, self.options.tensor_parallel)
 
-    def load_network(self) -> Any:
-        """Refuse what cannot be rolled back or does not fit, then read the weights."""
-        placement = self.placement()
+    def load_network(self, placement: Placement | None = None) -> Any:
+        """Read the weights, to where they were found to fit; without that, refuse what cannot be run first."""
+        placement = placement or self.placement()
         extra: dict[str, Any] = {"device_map": "auto"} if placement.spread else {}
         if placement.split:
             extra["distributed_config"] = DistributedConfig(tp_size=self.options.tensor_parallel)

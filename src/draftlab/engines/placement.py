@@ -81,7 +81,7 @@ def _place_parts(name: str, num_bytes: int, device: torch.device, parts: int) ->
         raise UnsupportedError("tensor parallelism does not run on mps", "Leave out --tensor-parallel.")
     if device.type != "cuda":
         _require_room(name, num_bytes, free_memory(device))
-        return Placement(device, split=True)
+        return part_of_process()
     if parts > torch.cuda.device_count():
         raise UnsupportedError(
             f"'{name}' cannot be split over {parts} GPUs: torch finds {torch.cuda.device_count()} here",
@@ -89,7 +89,13 @@ def _place_parts(name: str, num_bytes: int, device: torch.device, parts: int) ->
         )
     gpus = [torch.device("cuda", i) for i in range(parts)]
     _require_room(name, num_bytes, parts * min(map(free_memory, gpus)))  # the fullest of them decides
-    return Placement(torch.device("cuda", torch.cuda.current_device()), split=True)
+    return part_of_process()
+
+
+def part_of_process() -> Placement:
+    """Where this process keeps its part of a split network."""
+    device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    return Placement(device, split=True)
 
 
 def free_memory(device: torch.device) -> int:

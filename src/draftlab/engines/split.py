@@ -68,11 +68,11 @@ class SplitModel:
 def load_split(checkpoint: Checkpoint) -> tuple[Any, Ranks]:
     """The part of the network that belongs here, and the processes that have the others."""
     _require_splittable(checkpoint)
-    checkpoint.placement()  # refused before processes are started
+    placement = checkpoint.placement()  # now, while no part has taken any memory
     options, name = checkpoint.options, checkpoint.source.reference
     ranks = Ranks(options.tensor_parallel, {"reference": name, "options": _shared(options)}, name)
     try:
-        network = checkpoint.load_network()
+        network = checkpoint.load_network(placement)
         ranks.expect(LOADED)
     except BaseException:
         ranks.close()
