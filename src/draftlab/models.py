@@ -22,6 +22,8 @@ class LoadOptions:
 
     dtype: Dtype = "auto"
     device: str = "auto"
+    tensor_parallel: int = 1
+    """Split every layer over so many processes, which are started for it. For targets only."""
     trust_remote_code: bool = False
     allow_pickle: bool = False
     fixed_rows: int | None = None

@@ -80,6 +80,8 @@ class Experiment(BaseModel):
     plain_url: str | None = None
     model: str | None = None
     """What the servers call it; needed where they serve several."""
+    tensor_parallel: int | None = Field(default=None, ge=2)
+    """Split the target's every layer over so many GPUs, one process each; drafters stay whole."""
 
     @field_validator("gammas", mode="before")
     @classmethod
@@ -120,6 +122,17 @@ class Experiment(BaseModel):
     def _of_an_engine_that_is_started(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("engine") in ("draftlab", "endpoint"):
             raise ValueError("it is of an engine that is started, such as --engine vllm")
+        return value
+
+    @field_validator("tensor_parallel")
+    @classmethod
+    def _alone(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("engine") != "draftlab":
+            raise ValueError("it is of draftlab's own engine; a server has a setting of its own")
+        if value is not None and info.data.get("device") != "auto":
+            raise ValueError("it takes the first so many GPUs by itself; leave --device out")
+        if value is not None and info.data.get("exact"):
+            raise ValueError("passes of a split target do not run in one shape; leave --exact out")
         return value
 
     @field_validator("stop_strings")

@@ -68,7 +68,9 @@ class Workbench:
         say(f"loading target {experiment.target}")
         most = most_drafted(*experiment.gammas)
         fixed = most + 1 if experiment.exact else None
-        target = load_model(experiment.target, experiment, say, fixed_rows=fixed, most_rows=most + 1)
+        parts = experiment.tensor_parallel or 1
+        special = {"fixed_rows": fixed, "most_rows": most + 1, "tensor_parallel": parts}
+        target = load_model(experiment.target, experiment, say, **special)
         sampling = resolve_sampling(experiment, target.defaults)
         tokens = () if experiment.ignore_eos else target.defaults.get("eos_token_id", ())
         decode = partial(target.tokenizer.decode, raw=True)
@@ -115,6 +117,7 @@ class Workbench:
                 reference,
                 self.experiment,
                 self.say,
+                device=_beside(self.experiment.device),
                 compress=compress,
                 head=head,
                 most_rows=2,  # the pending token, and after a full acceptance the last drafted one
@@ -144,6 +147,11 @@ class Workbench:
 
     def _warp_for(self, model: str) -> Warper:
         return Warper(self.sampling, model, width=self.target.model.vocab_size)
+
+
+def _beside(device: str) -> str:
+    """Where drafters go: a target that is spread is no reason to spread them, too."""
+    return "auto" if device == "spread" else device
 
 
 def load_options(experiment: Experiment, say: Report) -> LoadOptions:

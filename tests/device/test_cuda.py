@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +13,11 @@ from draftlab.drafters.none import NoDrafter
 from draftlab.engines.captured import CapturedModel
 from draftlab.engines.fixed_shape import FixedShapeModel, require_exact
 from draftlab.engines.transformers import TransformersModel
+from draftlab.models import LoadOptions
 from draftlab.testing import check_engine
 from tests.models.running import decoder, model_drafter, run
-from tests.models.tiny import FAMILIES, REAL, tiny_family
+from tests.models.saved import load_folder, save
+from tests.models.tiny import FAMILIES, REAL, WIDTH, random_network, tiny_config, tiny_family
 
 pytestmark = [
     pytest.mark.gpu,
@@ -66,3 +70,19 @@ def test_captured_16_bit_logits_are_near_the_ordinary_ones() -> None:
     for model in (target, ordinary):
         model.forward(PROMPTS[5][:4], num_rows=1)
     torch.testing.assert_close(target.forward(PROMPTS[5][4:]), ordinary.forward(PROMPTS[5][4:]), rtol=0.05, atol=0.2)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+@pytest.mark.parametrize("more", [{"device": "spread"}, {"tensor_parallel": 2}], ids=str)
+def test_texts_of_two_gpus_are_those_of_one(more: dict[str, Any], tmp_path: Path) -> None:
+    config = tiny_config("llama", WIDTH)
+    config.num_key_value_heads = 2
+    folder = save(random_network(config, seed=1), tmp_path / "model")
+    one, two = load_folder(folder, LoadOptions(device="cuda:0")), load_folder(folder, LoadOptions(**more))
+    if "tensor_parallel" in more:  # accelerate may find that so little fits one
+        assert two.description["device"] == ["cuda:0", "cuda:1"]
+    small = TransformersModel(copy.deepcopy(tiny_family("llama").drafters["narrower"]).cuda(), "small")
+    for prompt in PROMPTS:
+        plain = run(decoder(one.model, NoDrafter(), 0), prompt, 24).tokens
+        assert run(decoder(two.model, NoDrafter(), 0), prompt, 24).tokens == plain
+        assert run(decoder(two.model, model_drafter(two.model, small), 4), prompt, 24).tokens == plain

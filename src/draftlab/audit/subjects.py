@@ -159,6 +159,8 @@ def _open(of: str, adapter: Adapter, bench: Workbench, drafter: str) -> Generate
             f"others know no drafter '{reference.name}'", "Give --drafter model:NAME, or ngram for prompt lookup."
         )
     description = bench.target.description
+    if not isinstance(description["device"], str):
+        raise UnsupportedError(f"'{of}' cannot be audited on several devices", "Use a model that fits one.")
     setting = Setting(
         target=_location(bench.experiment.target),
         drafter=_location(reference.argument or "") if reference.name == "model" else None,

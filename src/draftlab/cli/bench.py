@@ -69,6 +69,7 @@ def bench(
     exact: options.Exact = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
+    tensor_parallel: options.TensorParallel = None,
     trust_remote_code: options.TrustRemoteCode = None,
     allow_pickle: options.AllowPickle = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/<time>]", show_default=False)] = None,
@@ -90,6 +91,7 @@ def bench(
         budget=budget, phases=phases, detail=detail, limit=limit, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
         engine=engine, engine_program=engine_program, servers=servers, url=url, plain_url=plain_url, model=model,
+        tensor_parallel=tensor_parallel,
     )  # fmt: skip
     from draftlab.report.conditions import REPORT_METRICS, report_rows
 

@@ -46,6 +46,7 @@ def generate(
     exact: options.Exact = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
+    tensor_parallel: options.TensorParallel = None,
     trust_remote_code: options.TrustRemoteCode = None,
     allow_pickle: options.AllowPickle = None,
     json: options.Json = False,
@@ -59,6 +60,7 @@ def generate(
         rule=rule, max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
         repetition_penalty=repetition_penalty, stop_strings=stop, ignore_eos=ignore_eos, seed=seed, exact=exact,
         dtype=dtype, device=device, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        tensor_parallel=tensor_parallel,
     )  # fmt: skip
     text = _read_prompt(prompt)
     # Bad settings are told without waiting for torch.

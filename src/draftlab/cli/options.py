@@ -44,7 +44,19 @@ Exact = Annotated[
     typer.Option("--exact", help="Run all target passes in one shape: greedy texts are identical in 16 bit too."),
 ]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16. [default: the checkpoint's]")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")]
+Device = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps, or spread: over all GPUs. [default: auto]")
+]
+TensorParallel = Annotated[
+    int | None,
+    typer.Option(
+        "--tensor-parallel",
+        "--tensor-parallel-size",
+        metavar="N",
+        help="Split every layer of the target over N GPUs, a process each.",
+        show_default=False,
+    ),
+]
 TrustRemoteCode = Annotated[bool | None, typer.Option("--trust-remote-code", help="Run code that comes with a model.")]
 AllowPickle = Annotated[bool | None, typer.Option("--allow-pickle", help="Load pickled weights, which can run code.")]
 Engine = Annotated[

@@ -69,7 +69,7 @@ def _memory(models: list[Facts], context: int, asked: str) -> Check:
     )
     if fits(needed, free):
         return Check(name="memory", status="ok", found=found)
-    if device.type == "cuda" and asked == "auto" and fits(needed, free_everywhere()):
+    if device.type == "cuda" and asked in ("auto", "spread") and fits(needed, free_everywhere()):
         return Check(
             name="memory",
             status="note",

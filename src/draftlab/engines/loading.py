@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig, GgufConfig
+from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging
 
 from draftlab.engines.checkpoint import hash_files, require_config, require_gguf, require_weights, weight_files
 from draftlab.engines.grouped_attention import use_grouped_attention
 from draftlab.engines.hub import require_hub
-from draftlab.engines.placement import choose_dtype, place
+from draftlab.engines.network import input_device
+from draftlab.engines.placement import Placement, choose_dtype, place
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError, UnsupportedError
@@ -51,11 +53,16 @@ class Checkpoint:
             )
         return loaded
 
-    def load_network(self) -> Any:
-        """Refuse what cannot be rolled back or does not fit, then read the weights."""
-        num_bytes = self._inspect()
-        placement = place(self.source.reference, num_bytes, self.options.device)
+    def placement(self) -> Placement:
+        """Where the network will go; raise where it cannot be rolled back or does not fit."""
+        return place(self.source.reference, self._inspect(), self.options.device, self.options.tensor_parallel)
+
+    def load_network(self, placement: Placement | None = None) -> Any:
+        """Read the weights, to where they were found to fit; without that, refuse what cannot be run first."""
+        placement = placement or self.placement()
         extra: dict[str, Any] = {"device_map": "auto"} if placement.spread else {}
+        if placement.split:
+            extra["distributed_config"] = DistributedConfig(tp_size=self.options.tensor_parallel)
         if "gguf_file" in self.where:
             extra["quantization_config"] = GgufConfig(dequantize=True)
         elif not self.options.allow_pickle:
@@ -73,14 +80,22 @@ class Checkpoint:
                 f"'{self.source.reference}' lacks {len(missing)} of its weights, for example {missing[0]}",
                 "Is the download complete, and a causal language model?",
             )
-        if not placement.spread:
+        self._settle(network, placement)
+        return network.eval()
+
+    def _settle(self, network: Any, placement: Placement) -> None:
+        """Put what was read where it will be used."""
+        if placement.spread:
+            self._look_at_spreading(getattr(network, "hf_device_map", {}))
+            return
+        if not placement.split:
             network.to(placement.device)
         if placement.device.type == "cpu":
-            # Weights that stay memory-mapped can be dropped by the system and read again from disk in mid-run.
-            for tensor in (*network.parameters(), *network.buffers()):
+            # Weights that stay memory-mapped can be dropped by the system and read again from disk in mid-run. The
+            # parts of split ones were copied out of their file.
+            for tensor in () if placement.split else (*network.parameters(), *network.buffers()):
                 tensor.data = tensor.data.clone()
             use_grouped_attention(network)
-        return network.eval()
 
     def generation_config(self) -> GenerationConfig:
         """What the checkpoint says of decoding; where it has no file for that, what its configuration says."""
@@ -90,18 +105,41 @@ class Checkpoint:
             return GenerationConfig.from_model_config(self.config)
 
     def describe(self, network: Any) -> dict[str, Any]:
-        device_map = getattr(network, "hf_device_map", None)
         return {
             "source": self.source.reference,
             "kind": self.source.kind,
             "engine": "transformers",
             "architecture": type(network).__name__,
             "dtype": str(network.dtype).removeprefix("torch."),
-            "device": sorted({str(d) for d in device_map.values()}) if device_map else str(network.device),
+            "device": self._devices(network),
             "parameters": sum(p.numel() for p in network.parameters()),
             "fixed_rows": self.options.fixed_rows,
             "revision": getattr(network.config, "_commit_hash", None),
         }
+
+    def _devices(self, network: Any) -> str | list[str]:
+        """Where `network` is; a list if that is more than one place."""
+        first, parts = input_device(network), self.options.tensor_parallel
+        if parts > 1:
+            return [f"cuda:{i}" for i in range(parts)] if first.type == "cuda" else [str(first)] * parts
+        # transformers has a map for what it was told to put on one device, too.
+        found = sorted({_device_name(place) for place in getattr(network, "hf_device_map", {}).values()})
+        return found if len(found) > 1 else str(first)
+
+    def _look_at_spreading(self, device_map: Mapping[str, Any]) -> None:
+        """Refuse weights on disk, whose time no measurement should be of; say it of those that a GPU has to fetch."""
+        name, places = self.source.reference, [_device_name(place) for place in device_map.values()]
+        if "disk" in places:
+            raise UnsupportedError(
+                f"'{name}' would be spread over the disk as well: {places.count('disk')} of its {len(places)} parts "
+                "fit neither the GPUs nor memory, and every pass would be timed by the reading of them",
+                "Use --dtype bfloat16, a smaller model or a larger machine, or draftlab bench --engine vllm.",
+            )
+        if "cpu" in places:
+            self.options.say(
+                f"{name}: {places.count('cpu')} of its {len(places)} parts are in the machine's memory, and are copied "
+                "to a GPU in every pass, which takes most of its time"
+            )
 
     def fingerprint(self) -> dict[str, str]:
         """The sha256 of every local weight file; a hub model is identified by its revision instead."""
@@ -161,6 +199,11 @@ def open_checkpoint(source: ModelSource, options: LoadOptions, *, weights: bool 
     except Exception as error:  # the library fails in many ways of its own
         raise _readable(source, "configuration", error) from error
     return Checkpoint(source, options, path, where, config)
+
+
+def _device_name(place: Any) -> str:
+    """As torch writes it: a device map has numbers for GPUs."""
+    return f"cuda:{place}" if isinstance(place, int) else str(place)
 
 
 def _readable(source: ModelSource, part: str, error: Exception) -> DraftlabError:

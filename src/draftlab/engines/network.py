@@ -10,7 +10,18 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from draftlab.engines.hidden_states import NetworkTap, decoder_layers
+from draftlab.errors import UnsupportedError
 from draftlab.spec import Sampling
+
+
+def input_device(network: Any) -> torch.device:
+    """Where token ids have to be."""
+    layer = network.get_input_embeddings()
+    if not layer.weight.is_meta:
+        device: torch.device = layer.weight.device
+        return device
+    # accelerate has taken the weights away until the layer runs, and its hook knows where that will be.
+    return torch.device(layer._hf_hook.execution_device)
 
 
 class HuggingFaceNetwork:
@@ -19,10 +30,11 @@ class HuggingFaceNetwork:
     def __init__(self, network: Any, name: str) -> None:
         self.name = name
         self._network = network
-        self._device = network.get_input_embeddings().weight.device
+        self._device = input_device(network)
         self._length = 0
         self._taps: list[NetworkTap] = []
-        self._cuda_devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
+        devices = {self._device, *(parameter.device for parameter in network.parameters())}
+        self._cuda_devices = {device for device in devices if device.type == "cuda"}
 
     @property
     def vocab_size(self) -> int:
@@ -46,12 +58,21 @@ class HuggingFaceNetwork:
         return int(self._network.config.get_text_config(decoder=True).hidden_size)
 
     def embedding(self) -> Tensor:
-        weight: Tensor = self._network.get_input_embeddings().weight.detach()
-        return weight
+        return self._whole(self._network.get_input_embeddings().weight, "embedding")
 
     def head(self) -> Tensor:
-        weight: Tensor = self._network.get_output_embeddings().weight.detach()
-        return weight
+        return self._whole(self._network.get_output_embeddings().weight, "head")
+
+    def _whole(self, weight: Any, what: str) -> Tensor:
+        if weight.is_meta:
+            raise UnsupportedError(
+                f"the {what} of '{self.name}' does not fit its GPUs, and a drafter that shares it cannot read it there",
+                "Use a drafter without hidden states, such as ngram.",
+            )
+        # Of a split network this asks all of its processes.
+        weight = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+        whole: Tensor = weight.detach()
+        return whole
 
     def features(self, layers: Sequence[int]) -> NetworkTap:
         """Keep hidden states until the next reset, so that no other drafter's decode pays for it."""

@@ -15,10 +15,11 @@ _HEADROOM = 1.05  # activations and the cache need some room beside the weights
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A device, or `spread` over all devices by accelerate."""
+    """A device; or `spread` over all devices by accelerate, layer by layer; or `split`, each layer into parts."""
 
     device: torch.device
     spread: bool = False
+    split: bool = False
 
 
 def choose_dtype(asked: str, config: Any, is_gguf: bool) -> torch.dtype:
@@ -38,10 +39,16 @@ def choose_device(asked: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if asked == "spread":
+        if not torch.cuda.is_available():
+            raise UnsupportedError("there is no GPU to spread over: torch finds none here", "Use --device auto or cpu.")
+        return torch.device("cuda")
     try:
         device = torch.device(asked)
     except RuntimeError as error:
-        raise DraftlabError(f"there is no device called '{asked}'", "Use auto, cpu, cuda, cuda:1 or mps.") from error
+        raise DraftlabError(
+            f"there is no device called '{asked}'", "Use auto, cpu, cuda, cuda:1, mps or spread."
+        ) from error
     missing = device.type == "cuda" and not torch.cuda.is_available()
     missing = missing or (device.type == "mps" and not torch.backends.mps.is_available())
     if missing or device.type not in ("cpu", "cuda", "mps"):
@@ -49,19 +56,46 @@ def choose_device(asked: str) -> torch.device:
     return device
 
 
-def place(name: str, num_bytes: int, asked: str) -> Placement:
-    """One device if the weights fit there, else all of them; raise if they fit nowhere."""
+def place(name: str, num_bytes: int, asked: str, parts: int = 1) -> Placement:
+    """One device if the weights fit there, else all of them; raise if they fit nowhere.
+
+    In several `parts` this process has the first of them.
+    """
     device = choose_device(asked)
+    if parts > 1:
+        return _place_parts(name, num_bytes, device, parts)
     free = free_memory(device)
     if device.type != "cuda":
         _require_room(name, num_bytes, free)
         return Placement(device)
-    if fits(num_bytes, free):
+    if asked != "spread" and fits(num_bytes, free):
         return Placement(device)
-    if asked != "auto":
+    if asked not in ("auto", "spread"):
         _require_room(name, num_bytes, free)
     _require_room(name, num_bytes, free_everywhere())
     return Placement(device, spread=True)
+
+
+def _place_parts(name: str, num_bytes: int, device: torch.device, parts: int) -> Placement:
+    if device.type == "mps":
+        raise UnsupportedError("tensor parallelism does not run on mps", "Leave out --tensor-parallel.")
+    if device.type != "cuda":
+        _require_room(name, num_bytes, free_memory(device))
+        return part_of_process()
+    if parts > torch.cuda.device_count():
+        raise UnsupportedError(
+            f"'{name}' cannot be split over {parts} GPUs: torch finds {torch.cuda.device_count()} here",
+            "Give --tensor-parallel a smaller number.",
+        )
+    gpus = [torch.device("cuda", i) for i in range(parts)]
+    _require_room(name, num_bytes, parts * min(map(free_memory, gpus)))  # the fullest of them decides
+    return part_of_process()
+
+
+def part_of_process() -> Placement:
+    """Where this process keeps its part of a split network."""
+    device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    return Placement(device, split=True)
 
 
 def free_memory(device: torch.device) -> int:

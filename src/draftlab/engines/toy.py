@@ -136,6 +136,8 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
         raise UnsupportedError(
             f"a toy has no weights that could be compressed to {options.compress}", "Write compress=none."
         )
+    if options.tensor_parallel > 1:
+        raise UnsupportedError("a toy has no layers that could be split", "Leave out --tensor-parallel.")
     if options.head:
         choose_tokens(options.head, len(_ALPHABET), {0}, source.reference)  # refuses what makes no sense
     _, _, variation = source.location.partition(":")

@@ -16,6 +16,8 @@ from draftlab.engines.loading import Checkpoint, open_checkpoint
 from draftlab.engines.network import HuggingFaceNetwork
 from draftlab.engines.restricted_head import restrict_head
 from draftlab.engines.settings import decoding_defaults
+from draftlab.engines.split import SplitModel, load_split
+from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.errors import ContractError
 from draftlab.models import LoadOptions, ModelSource
 from draftlab.types import LoadedModel
@@ -60,31 +62,49 @@ class TransformersModel(HuggingFaceNetwork):
         self._length = self._settled = length
 
 
+Driven = TransformersModel | FixedShapeModel | CapturedModel
+
+
 def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
     """Load a causal language model with its tokenizer; what cannot work is refused before the weights are read."""
     checkpoint: Checkpoint = open_checkpoint(source, options)
     tokenizer = checkpoint.load_tokenizer()
-    network = checkpoint.load_network()
-    description = checkpoint.describe(network)
-    if options.head:  # before the layers are arranged, which is measured on what is left of it
-        restrict_head(network, options.head, tokenizer.added_ids(), source.reference)
-        description["head"] = options.head
-    description |= arrange_linear_layers(network, tokenizer.encode, options, source.reference)
-    model: TransformersModel | FixedShapeModel | CapturedModel
-    if options.fixed_rows is not None:
-        model = FixedShapeModel(network, source.reference, options.fixed_rows)
-        require_exact(model)
-    else:
-        model = _captured(network, options, source.reference) or TransformersModel(network, source.reference)
-    description["launches"] = "captured" if isinstance(model, CapturedModel) else "eager"
+    network, model, facts = _split(checkpoint) if options.tensor_parallel > 1 else _whole(checkpoint, tokenizer)
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         defaults=decoding_defaults(network.generation_config),
-        description=description,
+        description=facts,
         fingerprint=checkpoint.fingerprint,
         synchronize=model.synchronize,
     )
+
+
+def _split(checkpoint: Checkpoint) -> tuple[Any, SplitModel, dict[str, Any]]:
+    """A target in parts. Its layers stay plain: the best form is measured, and no process passes by itself."""
+    network, ranks = load_split(checkpoint)
+    model = SplitModel(TransformersModel(network, checkpoint.source.reference), ranks)
+    facts = {"linear": "plain", "tensor_parallel": checkpoint.options.tensor_parallel, "launches": "eager"}
+    return network, model, checkpoint.describe(network) | facts
+
+
+def _whole(checkpoint: Checkpoint, tokenizer: HuggingFaceTokenizer) -> tuple[Any, Driven, dict[str, Any]]:
+    """The network in the form that suits its device and `options`, what drives it, and what it is."""
+    options, name = checkpoint.options, checkpoint.source.reference
+    network = checkpoint.load_network()
+    description = checkpoint.describe(network)
+    if options.head:  # before the layers are arranged, which is measured on what is left of it
+        restrict_head(network, options.head, tokenizer.added_ids(), name)
+        description["head"] = options.head
+    description |= arrange_linear_layers(network, tokenizer.encode, options, name)
+    model: Driven
+    if options.fixed_rows is not None:
+        model = FixedShapeModel(network, name, options.fixed_rows)
+        require_exact(model)
+    else:
+        model = _captured(network, options, name) or TransformersModel(network, name)
+    description["launches"] = "captured" if isinstance(model, CapturedModel) else "eager"
+    return network, model, description
 
 
 def _captured(network: Any, options: LoadOptions, name: str) -> CapturedModel | None:

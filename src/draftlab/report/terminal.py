@@ -71,7 +71,11 @@ def target_and_place(manifest: RunManifest) -> str:
     target = manifest.target
     if target.get("kind") == "server":
         return f"{target['source']}, served at {target['url']}"
-    return f"{target.get('source')}, {target.get('dtype')} on {target.get('device')}"
+    device = target.get("device")
+    place = ", ".join(dict.fromkeys(device)) if isinstance(device, list) else device
+    if parts := target.get("tensor_parallel"):
+        place = f"{place}, in {parts} parts"
+    return f"{target.get('source')}, {target.get('dtype')} on {place}"
 
 
 def how_sampled(sampling: Sampling) -> str:
