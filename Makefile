@@ -1,5 +1,5 @@
 # make demo    plain against speculative decoding of a real model, on code and prose
-# make test    format, lint, types, layers, tests
+# make test    format, lint, types, layers, tests (two processes of one thread each)
 # make fix     let ruff mend what it can
 
 PYTHON ?= python3
@@ -16,7 +16,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 fix: $(INSTALLED)
 	$(BIN)/ruff check --fix .

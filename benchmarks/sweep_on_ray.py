@@ -15,15 +15,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from ray.cluster_utils import Cluster
 
 from draftlab.grid.folder import SweepFolder
 from draftlab.grid.measure import measure_grid
 from draftlab.metrics import count
 
-PORT = 6391
 GRID = """\
 target = "{target}"
 drafters = {drafters}
@@ -52,28 +53,18 @@ def main() -> int:
     grid = asked.folder / "grid.toml"
     quoted = ", ".join(f'"{name}"' for name in DRAFTERS[asked.target])
     grid.write_text(GRID.format(target=asked.target, drafters=f"[{quoted}]"))
+    on_ray = asked.folder / "ray"
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        start_cluster()
-        on_ray = asked.folder / "ray"
-        kill_in_the_middle(grid, on_ray)
-        sweep(grid, on_ray, "--ray", f"127.0.0.1:{PORT}", "--resume").wait()
+        cluster.add_node(num_cpus=1)
+        kill_in_the_middle(grid, on_ray, cluster.address)
+        sweep(grid, on_ray, "--ray", cluster.address, "--resume").wait()
     finally:
-        ray("stop", "--force")
+        cluster.shutdown()
     in_turn = asked.folder / "in-turn"
     sweep(grid, in_turn, "--workers", "1").wait()
     return compare(SweepFolder(on_ray), SweepFolder(in_turn))
-
-
-def ray(*words: str) -> None:
-    """A command of Ray's own."""
-    subprocess.run([BIN / "ray", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def start_cluster() -> None:
-    """A head and one more node, a processor each."""
-    usual = ("--num-cpus", "1", "--disable-usage-stats", "--node-ip-address", "127.0.0.1")
-    ray("start", "--head", "--port", str(PORT), "--include-dashboard=false", *usual)
-    ray("start", "--address", f"127.0.0.1:{PORT}", *usual)
 
 
 def sweep(grid: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]:
@@ -82,9 +73,9 @@ def sweep(grid: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
-def kill_in_the_middle(grid: Path, folder: Path) -> None:
+def kill_in_the_middle(grid: Path, folder: Path, address: str) -> None:
     """After a quarter of the cells a worker is killed, after half of them the driver."""
-    driver = sweep(grid, folder, "--ray", f"127.0.0.1:{PORT}")
+    driver = sweep(grid, folder, "--ray", address)
     num_cells = wait_for(folder, lambda done, of: done >= of // 4)
     victims = [
         each
@@ -99,9 +90,8 @@ def kill_in_the_middle(grid: Path, folder: Path) -> None:
     print(f"killed the driver with {num_done(folder)} of {num_cells} cells in place", flush=True)
 
 
-def wait_for(folder: Path, enough: object) -> int:
+def wait_for(folder: Path, enough: Callable[[int, int], bool]) -> int:
     """Until so many cells are in their place."""
-    assert callable(enough)
     while not SweepFolder.is_one(folder):
         time.sleep(0.1)
     num_cells = len(SweepFolder(folder).record().cells)

@@ -22,7 +22,6 @@ from draftlab.sweep.local import slots_here
 from tests.cli.conftest import Command
 from tests.cli.test_resume import CHILD
 
-BIN = Path(sys.executable).parent
 SLOW_TOKENS = 400
 
 
@@ -191,18 +190,18 @@ def test_processors_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """Two nodes of Ray here, of a processor each."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Two nodes of Ray here, of a processor each; no other cluster of this machine is touched."""
     pytest.importorskip("ray")
-    usual = ["--num-cpus", "1", "--disable-usage-stats", "--node-ip-address", "127.0.0.1"]
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": 120}
-    port = "6397"
-    subprocess.run([BIN / "ray", "start", "--head", "--port", port, "--include-dashboard=false", *usual], **quiet)  # type: ignore[call-overload]
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        subprocess.run([BIN / "ray", "start", "--address", f"127.0.0.1:{port}", *usual], **quiet)  # type: ignore[call-overload]
-        yield f"127.0.0.1:{port}"
+        nodes.add_node(num_cpus=1)
+        yield nodes.address
     finally:
-        subprocess.run([BIN / "ray", "stop", "--force"], **{**quiet, "check": False})  # type: ignore[call-overload]
+        nodes.shutdown()
 
 
 def test_a_ray_cluster_that_loses_a_worker_has_every_cell_once(
