@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from draftlab.export.command_line import command, file_name
-from draftlab.export.plan import Assistant, Lookup, Plan, Written
+from draftlab.export.plan import Assistant, Head, Lookup, Model, Plan, Written
 
 CONFIG = "trtllm.yaml"
 
@@ -34,9 +34,17 @@ def _lines(plan: Plan) -> list[str]:
                 "is_public_pool: false",
             ]
         case Assistant(model):
-            name = json.dumps(file_name(model.name), ensure_ascii=False)  # a string of JSON is one of YAML
-            return ["decoding_type: Draft_Target", f"max_draft_len: {plan.gamma}", f"speculative_model: {name}"]
+            return ["decoding_type: Draft_Target", f"max_draft_len: {plan.gamma}", _model(model)]
+        case Head(model, layers=layers):
+            # There a layer's id is its own number from 0 on; here it is how many layers have been left.
+            captured = [f"eagle3_layers_to_capture: {[layer - 1 for layer in layers]}"] if layers else []
+            return ["decoding_type: Eagle3", f"max_draft_len: {plan.gamma}", _model(model), *captured]
     return []
+
+
+def _model(model: Model) -> str:
+    name = json.dumps(file_name(model.name), ensure_ascii=False)  # a string of JSON is one of YAML
+    return f"speculative_model: {name}"
 
 
 def _notes(plan: Plan) -> list[str]:

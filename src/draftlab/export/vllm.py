@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from draftlab.export.command_line import Words, command, file_name, flags
-from draftlab.export.plan import Assistant, Lookup, Plan, Written
+from draftlab.export.plan import Assistant, Head, Lookup, Plan, Written
 
 
 def write(plan: Plan) -> Written:
@@ -37,6 +37,10 @@ def _speculation(plan: Plan) -> dict[str, Any]:
                 config["draft_sample_method"] = "probabilistic"
             if plan.unequal:
                 config["use_heterogeneous_vocab"] = True
+        case Head(model):
+            config = {"method": "eagle3", "model": file_name(model.name), **config}
+            if plan.samples:
+                config["draft_sample_method"] = "probabilistic"
     if plan.synthetic is not None:
         config |= {"rejection_sample_method": "synthetic", "synthetic_acceptance_rates": list(plan.synthetic)}
     elif plan.rule == "block":
