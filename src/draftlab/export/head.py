@@ -64,7 +64,7 @@ def _sglang(checkpoint: EagleCheckpoint, layers: tuple[int, ...], num_layers: in
     version = VERSIONS["SGLang"]
     if num_layers in layers:
         return (
-            f"REFUSED: the head reads what leaves the last of {num_layers} layers, which SGLang {version} does not show",
+            f"REFUSED: the head reads what leaves the last of {num_layers} layers: SGLang {version} shows none of it",
         )
     nested = (checkpoint.options.get("eagle_config") or {}).get(_IDS)
     shown = [i + 1 for i in nested] if nested else [2, num_layers // 2, num_layers - 3]

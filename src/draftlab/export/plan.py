@@ -158,11 +158,11 @@ def _convert(reference: DrafterReference, model: Model | None) -> Drafter | None
         return Lookup(int(options.get("max_ngram", 3)), int(options.get("min_ngram", 1)))
     if model is None:
         return None
-    stops = {name: float(options.get(name, 0)) for name in ("stop_confidence", "stop_product")}
+    confidence, product = (float(options.get(name, 0)) for name in ("stop_confidence", "stop_product"))
     compress = options.get("compress", "auto")
     if reference.name == "model":
-        return Assistant(model, **stops, compress=compress, head=int(options.get("head", 0)))
-    return Head(model, **stops, compress=compress) if reference.name == "eagle" else None
+        return Assistant(model, confidence, product, compress, int(options.get("head", 0)))
+    return Head(model, confidence, product, compress) if reference.name == "eagle" else None
 
 
 def names_a_model(reference: DrafterReference) -> bool:

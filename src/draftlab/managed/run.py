@@ -14,8 +14,18 @@ from draftlab.bench.run import Observer, run_bench
 from draftlab.drafters.reference import parse_drafter
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError
-from draftlab.export.plan import Assistant, Model, Plan, engine_name, read_drafter, require_plain_words
+from draftlab.export.plan import (
+    Assistant,
+    Head,
+    Model,
+    Plan,
+    engine_name,
+    names_a_model,
+    read_drafter,
+    require_plain_words,
+)
 from draftlab.managed.engines import engine_called
+from draftlab.managed.head import with_all_rows
 from draftlab.managed.process import READY_S, started
 from draftlab.models import ModelSource, resolve
 from draftlab.report.run_view import RunView
@@ -51,12 +61,15 @@ def servers_of(
     engine = engine_called(experiment.engine)
     program = _program(experiment)
     plan = plan_of(experiment, say)
+    engine.command(program, plan)  # a drafter that the engine does not have is refused before anything is written
     _require_room(plan, experiment.engine)
+    logs = folder.with_name(f"{folder.name}.servers")
+    if isinstance(plan.drafter, Head):
+        plan = with_all_rows(plan, experiment, logs / "head", say)
     commands = {
         "plain": engine.command(program, without_drafter(plan)),
         "speculative": engine.command(program, plan),
     }
-    logs = folder.with_name(f"{folder.name}.servers")
     with ExitStack() as servers:
         urls = {
             name: servers.enter_context(started(name, command, engine.environment(Path(program)), logs, say, ready_s))
@@ -95,7 +108,7 @@ def plan_of(experiment: Experiment, say: Report = lambda _: None) -> Plan:
     reference = parse_drafter(text)
     if reference.name == "none":
         raise DraftlabError(f"--engine {experiment.engine} needs a drafter", "The plain server is started in any case.")
-    model = _model(resolve(reference.argument or ""), say) if reference.name == "model" else None
+    model = _model(resolve(reference.argument or ""), say) if names_a_model(reference) else None
     target = _model(resolve(experiment.target), say)
     require_plain_words(target.name, *([model.name] if model else []))
     given = {name: getattr(experiment, name) for name in Sampling.model_fields}
@@ -145,7 +158,7 @@ def _refuse_what_is_ours(experiment: Experiment) -> None:
 def _require_room(plan: Plan, engine: str) -> None:
     """Both servers hold the target. What is on a hub, or goes to a GPU, is not known here and is let through."""
     names = [plan.target.name, plan.target.name]
-    names += [plan.drafter.model.name] if isinstance(plan.drafter, Assistant) else []
+    names += [plan.drafter.model.name] if isinstance(plan.drafter, Assistant | Head) else []
     weights = sum(_size(Path(name)) for name in names)
     needed, free = weights + 2 * _BESIDE, psutil.virtual_memory().available
     if weights and needed > free:
