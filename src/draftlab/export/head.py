@@ -15,6 +15,8 @@ from draftlab.export.pair import Looked, loading_flags
 from draftlab.export.plan import base_name
 from draftlab.models import LoadOptions, resolve
 
+_UNREAD = {"SGLang": ("norm_before_residual", "logit_scale"), "TensorRT-LLM": ("norm_before_residual", "logit_scale")}
+"""What a head can set and the engine's head does not read: it would be another network."""
 _IDS = "eagle_aux_hidden_state_layer_ids"
 
 
@@ -36,7 +38,7 @@ def look_at_head(target: str, head: str, engine: str, options: LoadOptions) -> L
     except DraftlabError as error:
         return LookedAtHead(notes=(f"the files of target and head were not looked at: {error}",))
     layers = tuple(checkpoint.layers_of(num_layers)) if num_layers else ()
-    notes = _sglang(checkpoint, layers, num_layers) if engine == "SGLang" and layers else ()
+    notes = (*_unread(checkpoint, engine), *(_sglang(checkpoint, layers, num_layers) if engine == "SGLang" else ()))
     if not lacks_rows(checkpoint, engine):
         return LookedAtHead(layers=layers, notes=notes)
     copy = f"./{base_name(head)}-complete"
@@ -57,11 +59,18 @@ def lacks_rows(checkpoint: EagleCheckpoint, engine: str) -> bool:
     return HEAD not in checkpoint.tensors and (reduced or engine == "SGLang")
 
 
+def _unread(checkpoint: EagleCheckpoint, engine: str) -> list[str]:
+    set_here = [name for name in _UNREAD.get(engine, ()) if checkpoint.options.get(name) not in (None, False, 1.0)]
+    return [f"REFUSED: the head sets {name}, which {engine} {VERSIONS[engine]} does not read" for name in set_here]
+
+
 def _sglang(checkpoint: EagleCheckpoint, layers: tuple[int, ...], num_layers: int) -> tuple[str, ...]:
     """SGLang looks for the ids in `eagle_config` alone, counts from the layer and not from what it leaves, and hands
     out what enters a layer, so never what leaves the last (spec_aux_hidden_state.py, llama.py, qwen2.py, qwen3.py).
     """
     version = VERSIONS["SGLang"]
+    if not layers:
+        return ()
     if num_layers in layers:
         return (
             f"REFUSED: the head reads what leaves the last of {num_layers} layers: SGLang {version} shows none of it",
@@ -72,7 +81,7 @@ def _sglang(checkpoint: EagleCheckpoint, layers: tuple[int, ...], num_layers: in
         return ()
     wanted = [layer - 1 for layer in layers]
     return (
-        f"limited: SGLang {version} would show the head what leaves {_listed(shown)} layers, and it reads "
+        f"limited: SGLang {version} would show the head what leaves {_listed(sorted(shown))} layers, and it reads "
         f"{_listed(layers)}: write eagle_config = {{{_IDS}: {wanted}}} into its config.json, beside the ids at the top",
     )
 

@@ -37,7 +37,8 @@ def _lines(plan: Plan) -> list[str]:
             return ["decoding_type: Draft_Target", f"max_draft_len: {plan.gamma}", _model(model)]
         case Head(model, layers=layers):
             # There a layer's id is its own number from 0 on; here it is how many layers have been left.
-            captured = [f"eagle3_layers_to_capture: {[layer - 1 for layer in layers]}"] if layers else []
+            ids = [layer - 1 for layer in layers]
+            captured = [f"eagle3_layers_to_capture: {ids}"] if ids and min(ids) >= 0 else []
             return ["decoding_type: Eagle3", f"max_draft_len: {plan.gamma}", _model(model), *captured]
     return []
 
@@ -63,6 +64,9 @@ def _notes(plan: Plan) -> list[str]:
             )
         case Assistant():
             found.append("TensorRT-LLM asks that both models have one tokenizer, and does not say that it checks")
+        case Head(layers=layers):
+            if 0 in layers:
+                found.append("REFUSED: the head reads the embedded token, and -1 is the last layer in TensorRT-LLM")
     if plan.drafter is not None and plan.rule != "rejection":
         found.append(f"the rule '{plan.rule}' is not carried over")
     return found
