@@ -65,7 +65,7 @@ def test_a_head_with_all_of_its_rows_is_taken_as_it_is(draftlab: Command, run: s
     assert document["before"] == []
     words = shlex.split(document["text"].replace("\\\n", " "))
     asked = json.loads(words[words.index("--speculative-config") + 1])
-    assert asked == {"method": "eagle3", "model": "./h", "num_speculative_tokens": 3}
+    assert asked == {"method": "eagle3", "model": "h", "num_speculative_tokens": 3}
 
 
 def test_layers_are_counted_as_the_engine_counts(draftlab: Command, run: str) -> None:

@@ -15,8 +15,8 @@ from draftlab.export.pair import Looked, loading_flags
 from draftlab.export.plan import base_name
 from draftlab.models import LoadOptions, resolve
 
-_UNREAD = {"SGLang": ("norm_before_residual", "logit_scale"), "TensorRT-LLM": ("norm_before_residual", "logit_scale")}
-"""What a head can set and the engine's head does not read: it would be another network."""
+_VLLM_ALONE = {"norm_before_residual": False, "logit_scale": 1.0}
+"""What a head can set and no other engine reads, with its usual value: set, it would be another network there."""
 _IDS = "eagle_aux_hidden_state_layer_ids"
 
 
@@ -60,7 +60,9 @@ def lacks_rows(checkpoint: EagleCheckpoint, engine: str) -> bool:
 
 
 def _unread(checkpoint: EagleCheckpoint, engine: str) -> list[str]:
-    set_here = [name for name in _UNREAD.get(engine, ()) if checkpoint.options.get(name) not in (None, False, 1.0)]
+    if engine == "vLLM":
+        return []
+    set_here = [name for name, usual in _VLLM_ALONE.items() if (checkpoint.options.get(name) or usual) != usual]
     return [f"REFUSED: the head sets {name}, which {engine} {VERSIONS[engine]} does not read" for name in set_here]
 
 
