@@ -106,9 +106,17 @@ def test_a_server_is_given_a_whole_head_as_it_is(target: Path, tmp_path: Path) -
     assert not (tmp_path / "copy").exists()
 
 
+def test_a_head_that_an_engine_would_run_as_another_is_refused(target: Path, head: Path, tmp_path: Path) -> None:
+    experiment = asked(target, head, engine="sglang", gammas=(4,))
+    with pytest.raises(DraftlabError, match="what leaves the last of 2 layers"):
+        with_all_rows(plan_of(experiment), experiment, tmp_path / "copy", lambda _: None)
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_head_of_all_tokens_needs_its_rows_in_sglang_alone(target: Path, tmp_path: Path) -> None:
-    config = eagle_config(WIDTH, 32, eagle_aux_hidden_state_layer_ids=[0, 1, 2])
-    tensors = eagle_tensors(config)
+    ids = "eagle_aux_hidden_state_layer_ids"
+    config = eagle_config(WIDTH, 32, **{ids: [0, 1], "eagle_config": {ids: [-1, 0]}})
+    tensors = eagle_tensors(config, num_read=2)
     for name in ("lm_head.weight", "d2t", "t2d"):
         del tensors[name]
     folder = tmp_path / "all"

@@ -38,7 +38,7 @@ def look_at_head(target: str, head: str, engine: str, options: LoadOptions) -> L
     except DraftlabError as error:
         return LookedAtHead(notes=(f"the files of target and head were not looked at: {error}",))
     layers = tuple(checkpoint.layers_of(num_layers)) if num_layers else ()
-    notes = (*_unread(checkpoint, engine), *(_sglang(checkpoint, layers, num_layers) if engine == "SGLang" else ()))
+    notes = what_engine_does(checkpoint, num_layers, engine)
     if not lacks_rows(checkpoint, engine):
         return LookedAtHead(layers=layers, notes=notes)
     copy = f"./{base_name(head)}-complete"
@@ -59,27 +59,33 @@ def lacks_rows(checkpoint: EagleCheckpoint, engine: str) -> bool:
     return HEAD not in checkpoint.tensors and (reduced or engine == "SGLang")
 
 
-def _unread(checkpoint: EagleCheckpoint, engine: str) -> list[str]:
+def what_engine_does(checkpoint: EagleCheckpoint, num_layers: int, engine: str) -> tuple[str, ...]:
+    """What the engine refuses or changes of a head whose target has so many layers; 0 where that is not known."""
     if engine == "vLLM":
-        return []
+        return ()
+    return (
+        *_unread(checkpoint, engine),
+        *(_sglang(checkpoint, num_layers) if engine == "SGLang" and num_layers else ()),
+    )
+
+
+def _unread(checkpoint: EagleCheckpoint, engine: str) -> list[str]:
     set_here = [name for name, usual in _VLLM_ALONE.items() if (checkpoint.options.get(name) or usual) != usual]
     return [f"REFUSED: the head sets {name}, which {engine} {VERSIONS[engine]} does not read" for name in set_here]
 
 
-def _sglang(checkpoint: EagleCheckpoint, layers: tuple[int, ...], num_layers: int) -> tuple[str, ...]:
+def _sglang(checkpoint: EagleCheckpoint, num_layers: int) -> tuple[str, ...]:
     """SGLang looks for the ids in `eagle_config` alone, counts from the layer and not from what it leaves, and hands
     out what enters a layer, so never what leaves the last (spec_aux_hidden_state.py, llama.py, qwen2.py, qwen3.py).
     """
-    version = VERSIONS["SGLang"]
-    if not layers:
-        return ()
+    version, layers = VERSIONS["SGLang"], checkpoint.layers_of(num_layers)
     if num_layers in layers:
         return (
             f"REFUSED: the head reads what leaves the last of {num_layers} layers: SGLang {version} shows none of it",
         )
     nested = (checkpoint.options.get("eagle_config") or {}).get(_IDS)
     shown = [i + 1 for i in nested] if nested else [2, num_layers // 2, num_layers - 3]
-    if list(layers) == sorted(shown):
+    if layers == sorted(shown):
         return ()
     wanted = [layer - 1 for layer in layers]
     return (
@@ -88,5 +94,5 @@ def _sglang(checkpoint: EagleCheckpoint, layers: tuple[int, ...], num_layers: in
     )
 
 
-def _listed(numbers: tuple[int, ...] | list[int]) -> str:
+def _listed(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers))
