@@ -56,6 +56,11 @@ def _notes(plan: Plan) -> list[str]:
         return found
     if plan.sampling.min_p:
         found.append(f"vLLM refuses min_p while it speculates, and the run had min_p {plan.sampling.min_p:g}")
+    if plan.samples:
+        found.append(
+            "vLLM 0.32.0's build for CPUs verifies sampled drafts at a temperature that is never set "
+            "(cpu_triton_utils.py, _expand_kernel_impl): sampled texts are wrong there"
+        )
     match plan.drafter:
         case Lookup():
             found.append("vLLM copies what followed the earliest match, draftlab what followed the latest")
