@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -338,6 +339,8 @@ def test_what_was_left_behind_is_ended_before_memory_is_counted(tmp_path: Path) 
         ({"gammas": (2, 4)}, "1 drafters and 2 draft lengths"),
         ({"drafters": ("none",)}, "needs a drafter"),
         ({"drafters": ("lookup+ngram",)}, "no other engine has it"),
+        ({"drafters": ("lookup+eagle:x",)}, "no other engine has it"),
+        ({"drafters": ("eagle:smollm2-135m-eagle3",), "engine": "llama.cpp"}, "an EAGLE-3 head as a GGUF file alone"),
         ({"target": "toy"}, "draftlab's own"),
         ({"exact": True}, "--exact is not for --engine vllm"),
         ({"phases": 2}, "--phases is not for --engine vllm"),
@@ -352,12 +355,14 @@ def test_what_cannot_be_started_is_refused_before_anything_is(
     assert not (tmp_path / "run.servers").exists()
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
-@pytest.mark.parametrize("drafter", ["ngram", "model"])
+@pytest.mark.parametrize(
+    ("engine", "drafter"),
+    [*itertools.product(sorted(ENGINES), ["ngram", "model"]), ("vllm", "eagle"), ("sglang", "eagle")],
+)
 def test_plain_and_speculative_differ_by_speculation_alone(
     experiment: Callable[..., Any], target: str, engine: str, drafter: str
 ) -> None:
-    text = "ngram" if drafter == "ngram" else f"model:{target}"
+    text = "ngram" if drafter == "ngram" else f"{drafter}:{target}"
     plan = plan_of(experiment(engine=engine, drafters=(text,)))
     launches = [launch(ENGINES[engine], "program", each) for each in (run.without_drafter(plan), plan)]
     plain, drafted = ([*each.command, *(each.config or "").splitlines()] for each in launches)

@@ -10,6 +10,7 @@ import typer
 from draftlab.cli.audit import audit
 from draftlab.cli.bench import bench
 from draftlab.cli.compare import compare
+from draftlab.cli.complete_head import complete_head
 from draftlab.cli.doctor import doctor
 from draftlab.cli.export import export
 from draftlab.cli.generate import generate
@@ -41,6 +42,7 @@ app.command()(report)
 app.command()(compare)
 app.command()(export)
 app.command()(pad_drafter)
+app.command()(complete_head)
 app.command()(ls)
 
 

@@ -49,6 +49,18 @@ class Padded(_Finding):
     """At how many positions the likeliest token is the same."""
 
 
+class Completed(_Finding):
+    """A copy of an EAGLE-3 head that stores the rows of its target's head, written and compared with the original."""
+
+    folder: str
+    rows: int
+    """How many tokens it can draft."""
+    width: int
+    dtype: str
+    num_tensors: int
+    """How many tensors of the network were compared, bit for bit."""
+
+
 class Timing(_Finding):
     """Medians of passes over a short text, in seconds."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from draftlab.doctor.findings import Check, Diagnosis, Elsewhere, Forecast, Padded, Timing
+from draftlab.doctor.findings import Check, Completed, Diagnosis, Elsewhere, Forecast, Padded, Timing
 from draftlab.report.printable import printable
 from draftlab.report.terminal import open_console
 
@@ -71,6 +71,16 @@ def _elsewhere(lines: tuple[Elsewhere, ...]) -> Table:
 def print_padded(padded: Padded) -> None:
     """Print what was written, where that was all that was asked for."""
     open_console().print(Text(printable(_padded(padded))))
+
+
+def print_completed(completed: Completed) -> None:
+    """Print what was written, where that was all that was asked for."""
+    text = (
+        f"written: {completed.folder}, with an lm_head of {completed.rows} rows of {completed.width} in "
+        f"{completed.dtype}; loaded again, all {completed.num_tensors} tensors of its network are those of the "
+        "original, bit for bit"
+    )
+    open_console().print(Text(printable(text)))
 
 
 def _padded(padded: Padded) -> str:

@@ -22,13 +22,7 @@ from draftlab.types import StoredTensors
 
 def load_tensors(source: ModelSource, options: LoadOptions) -> StoredTensors:
     """Read config.json and all tensors of a folder or hub id into memory, on the CPU."""
-    if source.kind not in ("folder", "hub"):
-        raise DraftlabError(
-            f"'{source.reference}' is neither a folder nor a hub id", "Give the folder that holds config.json."
-        )
-    folder = Path(source.location) if source.kind == "folder" else _download(source, options)
-    require_config(folder)
-    require_weights(folder, options.allow_pickle)
+    folder = folder_of(source, options)
     files = weight_files(folder)
     tensors: dict[str, Tensor] = {}
     for path in files:
@@ -40,6 +34,18 @@ def load_tensors(source: ModelSource, options: LoadOptions) -> StoredTensors:
         "revision": folder.name if source.kind == "hub" else None,
     }
     return StoredTensors(source.reference, _config(folder), tensors, description, partial(hash_files, files))
+
+
+def folder_of(source: ModelSource, options: LoadOptions) -> Path:
+    """Where the files of a folder or hub id lie; they have a configuration and weights, whole to the last byte."""
+    if source.kind not in ("folder", "hub"):
+        raise DraftlabError(
+            f"'{source.reference}' is neither a folder nor a hub id", "Give the folder that holds config.json."
+        )
+    folder = Path(source.location) if source.kind == "folder" else _download(source, options)
+    require_config(folder)
+    require_weights(folder, options.allow_pickle)
+    return folder
 
 
 def _download(source: ModelSource, options: LoadOptions) -> Path:

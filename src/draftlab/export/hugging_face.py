@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from draftlab.export.plan import Assistant, Lookup, Model, Plan, Written, base_name
+from draftlab.errors import UnsupportedError
+from draftlab.export.plan import Assistant, Head, Lookup, Model, Plan, Written, base_name
 
 
 def write(plan: Plan) -> Written:
     """A file with a function `generate`, which is also a command that continues the text that it is given."""
+    if isinstance(plan.drafter, Head):
+        raise UnsupportedError(
+            "transformers has no drafter that reads hidden states, as an EAGLE-3 head does",
+            "Take the head to vllm, or name another arm with --arm.",
+        )
     lines = [
         "import sys",
         "",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 
+from draftlab.errors import UnsupportedError
 from draftlab.export.command_line import Words, command, file_name, flags
-from draftlab.export.plan import Assistant, Lookup, Plan, Written
+from draftlab.export.plan import Assistant, Head, Lookup, Plan, Written
 
 _ALL_LAYERS = "99"
 _OUTTYPES = {None: "auto", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -18,6 +19,12 @@ def write(plan: Plan) -> Written:
 
 def words(plan: Plan) -> list[Words]:
     """Its words; the first group is the program and the target."""
+    if isinstance(plan.drafter, Head):
+        raise UnsupportedError(
+            "llama.cpp takes an EAGLE-3 head as a GGUF file alone (--spec-type draft-eagle3), and it is not known here "
+            "that this one can be made into it",
+            "Take the head to vllm, or name another drafter.",
+        )
     target, drafter = plan.gguf_files
     found: list[Words] = [("llama-server", "-m", file_name(target), "-ngl", _ALL_LAYERS)]
     match plan.drafter:

@@ -52,7 +52,7 @@ def _of(target: Facts, drafter: Facts | None, engine: str, options: LoadOptions)
         else:
             copy = f"./{base_name(drafter.reference)}-{target.width}"
             words = ("draftlab", "pad-drafter", file_name(target.reference), file_name(drafter.reference), copy)
-            command = shlex.join((*words, *_loading(options)))
+            command = shlex.join((*words, *loading_flags(options)))
             found = Looked(copy, (command,), notes=(_padded(target, drafter),))
             drafter = replace(drafter, width=target.width)
     lines = [line for line in look_up(target, drafter) if line.engine == engine]
@@ -80,7 +80,7 @@ def _what(line: Elsewhere, found: Looked) -> str:
     return line.what.replace(_ADVICE, "") if found.unequal else line.what
 
 
-def _loading(options: LoadOptions) -> tuple[str, ...]:
+def loading_flags(options: LoadOptions) -> tuple[str, ...]:
     """What the run allowed when it loaded the drafter, the copy needs as well."""
     allowed = {"--trust-remote-code": options.trust_remote_code, "--allow-pickle": options.allow_pickle}
     return tuple(flag for flag, given in allowed.items() if given)

@@ -53,11 +53,26 @@ class Assistant:
 
 
 @dataclass(frozen=True)
+class Head:
+    """The drafter `eagle:NAME`: an EAGLE-3 head, which reads hidden states of the target."""
+
+    model: Model
+    stop_confidence: float = 0.0
+    stop_product: float = 0.0
+    compress: str = "auto"
+    layers: tuple[int, ...] = ()
+    """After how many of the target's layers it reads. Empty: not known, or those that engines read unless told."""
+
+
+Drafter = Lookup | Assistant | Head
+
+
+@dataclass(frozen=True)
 class Plan:
     """The target, how it is speculated for, and under which conditions that was measured."""
 
     target: Model
-    drafter: Lookup | Assistant | None
+    drafter: Drafter | None
     """None: plain serving."""
     gamma: int
     sampling: Sampling
@@ -94,8 +109,8 @@ class Plan:
         return target, _marked(drafter.gguf, "draft")
 
     def with_copy(self, folder: str) -> Plan:
-        """The same with a padded copy of the drafter."""
-        assert isinstance(self.drafter, Assistant)
+        """The same with a copy of the drafter, padded or completed."""
+        assert isinstance(self.drafter, Assistant | Head)
         return replace(self, drafter=replace(self.drafter, model=Model(folder)))
 
 
@@ -124,7 +139,7 @@ def engine_name(source: ModelSource) -> str:
     return source.reference if source.kind == "toy" else source.location
 
 
-def read_drafter(text: str, reference: DrafterReference, model: Model | None) -> Lookup | Assistant | None:
+def read_drafter(text: str, reference: DrafterReference, model: Model | None) -> Drafter | None:
     """A drafter that other engines have, too; the options of `reference` are still text."""
     try:
         drafter = _convert(reference, model)
@@ -137,19 +152,22 @@ def read_drafter(text: str, reference: DrafterReference, model: Model | None) ->
     return drafter
 
 
-def _convert(reference: DrafterReference, model: Model | None) -> Lookup | Assistant | None:
+def _convert(reference: DrafterReference, model: Model | None) -> Drafter | None:
     options = reference.options
     if reference.name == "ngram":
         return Lookup(int(options.get("max_ngram", 3)), int(options.get("min_ngram", 1)))
-    if reference.name == "model" and model is not None:
-        return Assistant(
-            model,
-            stop_confidence=float(options.get("stop_confidence", 0)),
-            stop_product=float(options.get("stop_product", 0)),
-            compress=options.get("compress", "auto"),
-            head=int(options.get("head", 0)),
-        )
-    return None
+    if model is None:
+        return None
+    confidence, product = (float(options.get(name, 0)) for name in ("stop_confidence", "stop_product"))
+    compress = options.get("compress", "auto")
+    if reference.name == "model":
+        return Assistant(model, confidence, product, compress, int(options.get("head", 0)))
+    return Head(model, confidence, product, compress) if reference.name == "eagle" else None
+
+
+def names_a_model(reference: DrafterReference) -> bool:
+    """Whether it is of the kinds that are files, which another engine can load."""
+    return reference.name in ("model", "eagle") and bool(reference.argument)
 
 
 def require_plain_words(*names: str) -> None:

@@ -11,9 +11,11 @@ from draftlab.export.document import Exported
 from draftlab.export.exporters import Exporter
 from draftlab.export.plan import (
     Assistant,
+    Head,
     Model,
     Plan,
     engine_name,
+    names_a_model,
     read_drafter,
     require_plain_words,
 )
@@ -34,13 +36,8 @@ def export(choice: Choice, engine: Exporter, *, synthetic: bool = False) -> Expo
     before: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     if plan.drafter is not None:
-        from draftlab.export.pair import look  # it reads tokenizers, for which plain serving need not wait
-
-        drafter = parse_drafter(choice.arm.drafter).argument if isinstance(plan.drafter, Assistant) else None
-        looked = look(experiment.target, drafter, engine.title, _load_options(experiment))
-        before, notes = looked.before, looked.notes
-        plan = replace(plan, unequal=looked.unequal)
-        plan = plan.with_copy(looked.copy) if looked.copy else plan
+        engine.write(plan)  # refused before files are read
+        plan, before, notes = _looked_at(plan, choice, experiment, engine.title)
     written = engine.write(plan)
     return Exported(
         run=choice.run,
@@ -58,11 +55,31 @@ def export(choice: Choice, engine: Exporter, *, synthetic: bool = False) -> Expo
     )
 
 
+def _looked_at(
+    plan: Plan, choice: Choice, experiment: Experiment, engine: str
+) -> tuple[Plan, tuple[str, ...], tuple[str, ...]]:
+    """The plan as the models' files have it, the commands that come first, and what has to be known."""
+    options = _load_options(experiment)
+    named = parse_drafter(choice.arm.drafter).argument or ""
+    # Imported here, since they read tokenizers and tensors, for which plain serving need not wait.
+    if isinstance(plan.drafter, Head):
+        from draftlab.export.head import look_at_head
+
+        head = look_at_head(experiment.target, named, engine, options)
+        plan = replace(plan, drafter=replace(plan.drafter, layers=head.layers))
+        return plan.with_copy(head.copy) if head.copy else plan, head.before, head.notes
+    from draftlab.export.pair import look
+
+    looked = look(experiment.target, named if isinstance(plan.drafter, Assistant) else None, engine, options)
+    plan = replace(plan, unequal=looked.unequal)
+    return plan.with_copy(looked.copy) if looked.copy else plan, looked.before, looked.notes
+
+
 def _plan(choice: Choice, experiment: Experiment, rates: tuple[float, ...] | None) -> Plan:
     arm = choice.arm
     reference = parse_drafter("none" if choice.is_plain else arm.drafter)
     target = _model(experiment.target)
-    model = _model(reference.argument) if reference.name == "model" and reference.argument else None
+    model = _model(reference.argument or "") if names_a_model(reference) else None
     require_plain_words(target.name, *([model.name] if model else []))
     return Plan(
         target=target,
@@ -102,8 +119,8 @@ def _conditions(choice: Choice, experiment: Experiment, plan: Plan, engine: str)
         )
     if not choice.arm.lossless:
         found.append(f"the rule '{plan.rule}' of the run is lossy, the engine's is not: fewer tokens are accepted")
-    if isinstance(plan.drafter, Assistant):
-        found += _assistant(plan.drafter)
+    if isinstance(plan.drafter, Assistant | Head):
+        found += _options(plan.drafter)
     if experiment.exact:
         found.append("the run was exact (--exact); in 16 bit an engine's texts may part from plain ones at near ties")
     found.append(f"accepted as measured where requests ask for the run's sampling: {_sampling(plan.sampling, engine)}")
@@ -111,16 +128,19 @@ def _conditions(choice: Choice, experiment: Experiment, plan: Plan, engine: str)
     return found
 
 
-def _assistant(drafter: Assistant) -> list[str]:
+def _options(drafter: Assistant | Head) -> list[str]:
     found = []
     if drafter.stop_product:
         found.append(f"stop_product={drafter.stop_product:g} is draftlab's own: the engine drafts to the end")
     if drafter.stop_confidence:
-        found.append(f"stop_confidence={drafter.stop_confidence:g} is carried over to transformers and llama.cpp alone")
+        where = "is carried over to transformers and llama.cpp alone"
+        if isinstance(drafter, Head):
+            where = "is draftlab's own: the engine drafts to the end, and fewer of its tokens are accepted"
+        found.append(f"stop_confidence={drafter.stop_confidence:g} {where}")
     if drafter.compress in ("int8", "int4"):
         form, bits = drafter.compress, drafter.compress.removeprefix("int")
         found.append(f"the run's drafter had weights of {bits} bits (compress={form}), the engine has the checkpoint's")
-    if drafter.head:
+    if isinstance(drafter, Assistant) and drafter.head:
         found.append(f"the run's drafter drafted {drafter.head} tokens alone (head=), the engine drafts all of them")
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draftlab.export.command_line import Words, command, file_name, flags
-from draftlab.export.plan import Assistant, Lookup, Plan, Written
+from draftlab.export.plan import Assistant, Head, Lookup, Plan, Written
 
 RUNNING = 48  # what SGLang itself sets with speculation; written out so that it can be given to plain serving, too
 
@@ -28,9 +28,10 @@ def words(plan: Plan) -> list[Words]:
                 ("--max-running-requests", RUNNING), ("--speculative-algorithm", "NGRAM"),
                 ("--speculative-num-draft-tokens", plan.gamma + 1), ("--speculative-ngram-max-bfs-breadth", 1),
             ])  # fmt: skip
-        case Assistant(model):
+        case Assistant(model) | Head(model):
+            algorithm = "STANDALONE" if isinstance(plan.drafter, Assistant) else "EAGLE3"
             found += flags([
-                ("--max-running-requests", RUNNING), ("--speculative-algorithm", "STANDALONE"),
+                ("--max-running-requests", RUNNING), ("--speculative-algorithm", algorithm),
                 ("--speculative-draft-model-path", file_name(model.name)),
                 ("--speculative-num-steps", plan.gamma), ("--speculative-eagle-topk", 1),
                 ("--speculative-num-draft-tokens", plan.gamma + 1),
@@ -59,6 +60,10 @@ def _notes(plan: Plan) -> list[str]:
             )
         case Assistant() if plan.samples:
             found.append("SGLang refuses rejection sampling for STANDALONE: sampled acceptance is not that of the run")
+        case Head() if plan.samples:
+            found.append(
+                "SGLang cannot sample drafts of a reduced vocabulary: sampled acceptance is not that of the run"
+            )
     if plan.rule != "rejection":
         found.append(f"the rule '{plan.rule}' is not carried over")
     return found

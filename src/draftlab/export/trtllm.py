@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from draftlab.export.command_line import Words, command, file_name
-from draftlab.export.plan import Assistant, Lookup, Plan, Written
+from draftlab.export.plan import Assistant, Head, Lookup, Model, Plan, Written
 
 CONFIG = "trtllm.yaml"
 
@@ -40,9 +40,18 @@ def _lines(plan: Plan) -> list[str]:
                 "is_public_pool: false",
             ]
         case Assistant(model):
-            name = json.dumps(file_name(model.name), ensure_ascii=False)  # a string of JSON is one of YAML
-            return ["decoding_type: Draft_Target", f"max_draft_len: {plan.gamma}", f"speculative_model: {name}"]
+            return ["decoding_type: Draft_Target", f"max_draft_len: {plan.gamma}", _model(model)]
+        case Head(model, layers=layers):
+            # There a layer's id is its own number from 0 on; here it is how many layers have been left.
+            ids = [layer - 1 for layer in layers]
+            captured = [f"eagle3_layers_to_capture: {ids}"] if ids and min(ids) >= 0 else []
+            return ["decoding_type: Eagle3", f"max_draft_len: {plan.gamma}", _model(model), *captured]
     return []
+
+
+def _model(model: Model) -> str:
+    name = json.dumps(file_name(model.name), ensure_ascii=False)  # a string of JSON is one of YAML
+    return f"speculative_model: {name}"
 
 
 def _notes(plan: Plan) -> list[str]:
@@ -61,6 +70,9 @@ def _notes(plan: Plan) -> list[str]:
             )
         case Assistant():
             found.append("TensorRT-LLM asks that both models have one tokenizer, and does not say that it checks")
+        case Head(layers=layers):
+            if 0 in layers:
+                found.append("REFUSED: the head reads the embedded token, and -1 is the last layer in TensorRT-LLM")
     if plan.drafter is not None and plan.rule != "rejection":
         found.append(f"the rule '{plan.rule}' is not carried over")
     return found

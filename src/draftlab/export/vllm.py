@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from draftlab.export.command_line import Words, command, file_name, flags
-from draftlab.export.plan import Assistant, Lookup, Plan, Written
+from draftlab.export.plan import Assistant, Head, Lookup, Plan, Written
 
 
 def write(plan: Plan) -> Written:
@@ -37,6 +37,10 @@ def _speculation(plan: Plan) -> dict[str, Any]:
                 config["draft_sample_method"] = "probabilistic"
             if plan.unequal:
                 config["use_heterogeneous_vocab"] = True
+        case Head(model):
+            config = {"method": "eagle3", "model": file_name(model.name), **config}
+            if plan.samples:
+                config["draft_sample_method"] = "probabilistic"
     if plan.synthetic is not None:
         config |= {"rejection_sample_method": "synthetic", "synthetic_acceptance_rates": list(plan.synthetic)}
     elif plan.rule == "block":
@@ -52,6 +56,11 @@ def _notes(plan: Plan) -> list[str]:
         return found
     if plan.sampling.min_p:
         found.append(f"vLLM refuses min_p while it speculates, and the run had min_p {plan.sampling.min_p:g}")
+    if plan.samples:
+        found.append(
+            "vLLM 0.32.0's build for CPUs verifies sampled drafts at a temperature that is never set "
+            "(cpu_triton_utils.py, _expand_kernel_impl): sampled texts are wrong there"
+        )
     match plan.drafter:
         case Lookup():
             found.append("vLLM copies what followed the earliest match, draftlab what followed the latest")

@@ -28,6 +28,8 @@ class ServerEngine:
     """From the program that the user named and a plan."""
     program: str
     """What the user has to name."""
+    title: str = ""
+    """As `draftlab.doctor.versions` has it."""
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     requests: Mapping[str, object] = field(default_factory=dict)
     """What every request says besides."""
@@ -95,10 +97,10 @@ def _vllm_environment(python: Path) -> dict[str, str]:
 
 _PYTHON = "the Python of the environment that has it"
 ENGINES: Mapping[str, ServerEngine] = {
-    "vllm": ServerEngine(_vllm, _PYTHON, _vllm_environment),
-    "sglang": ServerEngine(_sglang, _PYTHON),
-    "llama.cpp": ServerEngine(_llama_cpp, "the file llama-server", requests={"cache_prompt": False}),
-    "trtllm": ServerEngine(_trtllm, "the file trtllm-serve", config=_trtllm_config),
+    "vllm": ServerEngine(_vllm, _PYTHON, "vLLM", _vllm_environment),
+    "sglang": ServerEngine(_sglang, _PYTHON, "SGLang"),
+    "llama.cpp": ServerEngine(_llama_cpp, "the file llama-server", "llama.cpp", requests={"cache_prompt": False}),
+    "trtllm": ServerEngine(_trtllm, "the file trtllm-serve", "TensorRT-LLM", config=_trtllm_config),
 }
 
 

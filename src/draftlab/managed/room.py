@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from draftlab.errors import DraftlabError
-from draftlab.export.plan import Assistant, Plan
+from draftlab.export.plan import Assistant, Head, Plan
 from draftlab.managed.process import Report
 from draftlab.spec import Experiment
 
@@ -22,7 +22,7 @@ def take_turns(experiment: Experiment, plan: Plan, say: Report) -> bool:
     What is on a hub, or goes to a GPU, is not known here and is let through.
     """
     target = _size(Path(plan.target.name))
-    drafter = _size(Path(plan.drafter.model.name)) if isinstance(plan.drafter, Assistant) else 0
+    drafter = _size(Path(plan.drafter.model.name)) if isinstance(plan.drafter, Assistant | Head) else 0
     one, both = target + drafter + _BESIDE, 2 * target + drafter + 2 * _BESIDE
     free = psutil.virtual_memory().available
     is_known = bool(target)

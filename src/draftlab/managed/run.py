@@ -12,8 +12,17 @@ from draftlab.bench.run import Observer, run_bench
 from draftlab.drafters.reference import parse_drafter
 from draftlab.engines.wheel import ensure_converted
 from draftlab.errors import DraftlabError
-from draftlab.export.plan import Model, Plan, engine_name, read_drafter, require_plain_words
+from draftlab.export.plan import (
+    Head,
+    Model,
+    Plan,
+    engine_name,
+    names_a_model,
+    read_drafter,
+    require_plain_words,
+)
 from draftlab.managed.engines import Launch, engine_called, launch
+from draftlab.managed.head import with_all_rows
 from draftlab.managed.process import READY_S, Report, end_left_overs, started
 from draftlab.managed.room import take_turns
 from draftlab.managed.servers import Servers
@@ -48,13 +57,16 @@ def servers_of(
     engine = engine_called(experiment.engine)
     program = _program(experiment)
     plan = plan_of(experiment, say)
+    engine.command(program, plan)  # a drafter that the engine does not have is refused before anything is written
+    logs = folder.with_name(f"{folder.name}.servers")
+    end_left_overs(logs)
+    in_turn = take_turns(experiment, plan, say)
+    if isinstance(plan.drafter, Head):
+        plan = with_all_rows(plan, experiment, logs / "head", say)
     launches: dict[ServerName, Launch] = {
         "plain": launch(engine, program, without_drafter(plan)),
         "speculative": launch(engine, program, plan),
     }
-    logs = folder.with_name(f"{folder.name}.servers")
-    end_left_overs(logs)
-    in_turn = take_turns(experiment, plan, say)
     with Servers(lambda name: started(name, launches[name], logs, say, ready_s), in_turn=in_turn) as servers:
         yield Started(
             open=servers.open,
@@ -90,7 +102,7 @@ def plan_of(experiment: Experiment, say: Report = lambda _: None) -> Plan:
     reference = parse_drafter(text)
     if reference.name == "none":
         raise DraftlabError(f"--engine {experiment.engine} needs a drafter", "The plain server is started in any case.")
-    model = _model(resolve(reference.argument or ""), say) if reference.name == "model" else None
+    model = _model(resolve(reference.argument or ""), say) if names_a_model(reference) else None
     target = _model(resolve(experiment.target), say)
     require_plain_words(target.name, *([model.name] if model else []))
     given = {name: getattr(experiment, name) for name in Sampling.model_fields}

@@ -62,7 +62,7 @@ nothing else. Made by `draftlab train`; `{PROVENANCE}` has the command, the vers
 - It learned from {data["written_tokens"]:,} tokens that the target wrote or read ({data["texts"]:,} texts; held out:
   {data["held_out_texts"]:,}), with the loss `{settings.loss}`, up to {settings.steps_ahead} steps ahead.
 - Its head has {data["draft_vocab"]:,} tokens; it can propose no others. Their rows are the target's and are gathered
-  from it when the drafter is loaded.
+  from it when the drafter is loaded. vLLM needs them in the file: `draftlab complete-head` writes a copy that has them.
 - Licence of the target, which wrote the texts: {data.get("licence") or "not told by its files"}.
 - Windows of {overlap["window"]} tokens that these texts share with prompts of the suites
   {", ".join(overlap["suites"])}: {overlap["shared_windows"]}.

@@ -17,6 +17,7 @@ from transformers import LlamaConfig
 from draftlab.errors import DraftlabError, UnsupportedError
 from draftlab.types import StoredTensors
 
+HEAD = "lm_head.weight"
 _IGNORED = {"t2d"}  # follows from d2t
 _LAYER = "midlayer."
 _HINT = "Give the folder or hub id of an EAGLE-3 head, for example one of yuhuili or RedHatAI."

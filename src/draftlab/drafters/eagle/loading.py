@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from draftlab.drafters.eagle.checkpoint import EagleCheckpoint
+from draftlab.drafters.eagle.checkpoint import HEAD, EagleCheckpoint
 from draftlab.drafters.eagle.network import EagleNetwork
 from draftlab.errors import DraftlabError, UnsupportedError
 from draftlab.features import ShowsFeatures
 from draftlab.types import LanguageModel
 
-_HEAD, _EMBEDDING, _MAP = "lm_head.weight", "embed_tokens.weight", "d2t"
+_EMBEDDING, _MAP = "embed_tokens.weight", "d2t"
 _OTHER_TARGET = "Use the drafter that was made for this target."
 
 
@@ -53,10 +53,10 @@ def require_fit(checkpoint: EagleCheckpoint, target: LanguageModel, source: Show
 def load_network(checkpoint: EagleCheckpoint, source: ShowsFeatures) -> EagleNetwork:
     """The network in the target's dtype and on the device of its head; what the file lacks is the target's own."""
     shared = source.embedding()
-    head = source.head() if _HEAD not in checkpoint.tensors else None
+    head = source.head() if HEAD not in checkpoint.tensors else None
     tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in (_MAP, _EMBEDDING)}
     if head is not None:
-        tensors[_HEAD] = head[checkpoint.target_ids().to(head.device)]
+        tensors[HEAD] = head[checkpoint.target_ids().to(head.device)]
     with torch.device("meta"):
         network = EagleNetwork(checkpoint)
     _require_tensors(checkpoint, network, tensors)
