@@ -135,20 +135,6 @@ def test_scripts_are_python(plan: str) -> None:
     compile(EXPORTERS["transformers"].write(PLANS[plan]).text, plan, "exec")
 
 
-@pytest.mark.parametrize("plan", PLANS)
-def test_vllm_itself_parses_the_command(plan: str) -> None:
-    """Its own parser, and the fields of its configuration; no model is looked at."""
-    arguments = pytest.importorskip("vllm.engine.arg_utils")
-    parser = pytest.importorskip("vllm.utils.argparse_utils").FlexibleArgumentParser()
-    words = shlex.split(EXPORTERS["vllm"].write(PLANS[plan]).text.replace("\\\n", " "))
-    parsed, unknown = arguments.AsyncEngineArgs.add_cli_args(parser).parse_known_args(words[3:])
-    assert not unknown
-    if plan != "plain":
-        config = pytest.importorskip("vllm.config.speculative").SpeculativeConfig
-        assert parsed.speculative_config == speculation(PLANS[plan])
-        assert set(parsed.speculative_config) <= set(config.__dataclass_fields__)
-
-
 def test_an_engine_that_nobody_knows() -> None:
     with pytest.raises(DraftlabError, match=r"no engine to export to is called 'vlm'.*"):
         exporter("vlm")

@@ -56,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
 
 if HOW == "fails":
     print("some words")
-    sys.exit("ValueError: this engine does not know that model")
+    print("ValueError: this engine does not know that model")
+    sys.exit("RuntimeError: initialization failed. See root cause above.")
 if HOW == "sleeps":
     time.sleep(600)
 if HOW == "stubborn":  # ends for nothing but a kill

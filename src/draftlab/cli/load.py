@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
 
 def bench_under_load(experiment: Experiment, concurrency: str, folder: Path, *, resume: bool, json: bool) -> None:
-    """Measure, keep every block, and print what it comes to."""
-    from draftlab.load.measure import measure_load
-    from draftlab.load.prepare import prepare_load, read_levels
-    from draftlab.load.run import read_load, run_load
-    from draftlab.load.terminal import print_load
-    from draftlab.report.printable import printable_line
+    """Measure each draft length, keep every block, and print what it comes to."""
+    from draftlab.load.lengths import folder_of
+    from draftlab.load.prepare import read_levels
+    from draftlab.load.run import holds_load
 
     levels = read_levels(concurrency)
     if experiment.engine == "draftlab":
@@ -34,34 +32,59 @@ def bench_under_load(experiment: Experiment, concurrency: str, folder: Path, *, 
         )
     if not resume and folder.exists() and any(folder.iterdir()):  # before servers are started
         raise DraftlabError(f"{folder} is not empty", "Pass --resume to go on with it, or choose another --out.")
+    gammas = list(dict.fromkeys(experiment.gammas))
+    try:
+        for gamma in gammas:
+            one = experiment.model_copy(update={"gammas": (gamma,)})
+            place = folder_of(folder, gamma, gammas)
+            if len(gammas) > 1:
+                _say(f"draft length {gamma}")
+            _measure(one, levels, place, resume=resume and (len(gammas) == 1 or holds_load(place)))
+    except KeyboardInterrupt:
+        _say(f"interrupted; go on with the same command and --resume --out {folder}")
+        raise typer.Exit(130) from None
+    failed = tell_load(folder, json=json)
+    if not json:
+        _say(f"kept in {folder}; again with: draftlab report {folder}")
+    if failed:
+        raise typer.Exit(1)
 
-    def say(text: str) -> None:
-        print(printable_line(text), file=sys.stderr, flush=True)
+
+def tell_load(folder: Path, *, json: bool) -> bool:
+    """Print what the measurements in `folder` come to; whether any request failed."""
+    from draftlab.load.lengths import measure_lengths
+    from draftlab.load.terminal import print_lengths
+
+    report, settings = measure_lengths(folder)
+    if json:
+        only = list(report.lengths.values())
+        print((only[0] if len(only) == 1 else report).model_dump_json(indent=1))
+    else:
+        print_lengths(report, settings)
+    return report.has_failures
+
+
+def _say(text: str) -> None:
+    from draftlab.report.printable import printable_line
+
+    print(printable_line(text), file=sys.stderr, flush=True)
+
+
+def _measure(experiment: Experiment, levels: tuple[int, ...], folder: Path, *, resume: bool) -> None:
+    from draftlab.load.prepare import prepare_load
+    from draftlab.load.run import run_load
 
     def ended(block: Block, left: int) -> None:
         failed = sum(request.error is not None for request in block.requests)
         seconds = block.wall_ns / 1e9
-        say(
+        _say(
             f"{block.level} users, {block.arm}: {len(block.requests)} requests in {seconds:.1f} s"
             f"{f', {failed} failed' if failed else ''}; blocks left: {left}"
         )
 
-    try:
-        with _servers(experiment, folder, say) as on:
-            load = prepare_load(experiment, levels, on)
-            run_load(load.settings, load.servers, load.prompts, folder, resume=resume, say=say, ended=ended)
-    except KeyboardInterrupt:
-        say(f"interrupted; go on with the same command and --resume --out {folder}")
-        raise typer.Exit(130) from None
-    report = measure_load(*read_load(folder), gamma=_gamma(experiment))
-    if json:
-        print(report.model_dump_json(indent=1))
-    else:
-        what = f"{experiment.engine}, {len(load.prompts)} prompts of {', '.join(experiment.suites)}"
-        print_load(report, f"{what}, repetitions: {experiment.repetitions}")
-        say(f"kept in {folder}")
-    if any(arm.num_failed for level in report.levels for arm in (level.plain, level.speculative)):
-        raise typer.Exit(1)
+    with _servers(experiment, folder, _say) as on:
+        load = prepare_load(experiment, levels, on)
+        run_load(load.settings, load.servers, load.prompts, folder, resume=resume, say=_say, ended=ended)
 
 
 @contextmanager
@@ -73,9 +96,3 @@ def _servers(experiment: Experiment, folder: Path, say: Callable[[str], None]) -
 
     with servers_of(experiment, folder, say) as on:
         yield on
-
-
-def _gamma(experiment: Experiment) -> int:
-    """Of a server that was not started here it is not known."""
-    gamma = experiment.gammas[0]
-    return gamma if experiment.engine != "endpoint" and isinstance(gamma, int) else 0

@@ -10,6 +10,7 @@ import typer
 
 from draftlab.cli import gate, options
 from draftlab.cli.grid_report import tell_grid
+from draftlab.cli.load import tell_load
 
 if TYPE_CHECKING:
     from draftlab.report.measure import Report
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder, or that of a sweep.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(help="The folder of a run, a sweep or a measurement under load.", show_default=False)
+    ],
     acceptance: Annotated[
         bool, typer.Option("--acceptance", help="Also by position, token class, entropy, place and sub-category.")
     ] = False,
@@ -37,6 +40,7 @@ def report(
     """Print what a run found; also while it is running, or when it was interrupted."""
     from draftlab.errors import DraftlabError
     from draftlab.grid.folder import SweepFolder
+    from draftlab.load.lengths import is_load
     from draftlab.report.acceptance_table import print_acceptance
     from draftlab.report.conditions import REPORT_METRICS, report_rows
     from draftlab.report.measure import measure
@@ -53,6 +57,11 @@ def report(
                 f"Name one of its cells, which are runs: {run / 'cells'}.",
             )
         tell_grid(run, html, json=json)
+        return
+    if is_load(run):
+        if acceptance or markdown or html or figures or fail_if:
+            raise DraftlabError(f"{run} is a measurement under load, of which there are a table and --json")
+        tell_load(run, json=json)
         return
     store = Store.open(run)
     if json or markdown or html or figures:

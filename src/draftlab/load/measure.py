@@ -18,6 +18,8 @@ from draftlab.load.records import ArmName, Block, LoadSettings, RequestRecord
 from draftlab.stats import Estimate, bootstrap, ratio_of_ratios
 
 PERCENTILES = (50, 90, 99)
+Band = tuple[int, int, int]
+"""(from, to, draft length) of users, as vLLM's num_speculative_tokens_per_batch_size takes it; length 0 is none."""
 
 
 class ArmUnderLoad(BaseModel):
@@ -59,8 +61,12 @@ class LoadReport(BaseModel):
     levels: list[Level]
     crossing: Crossing | None
     """None where a level has no figures."""
-    per_batch_size: list[tuple[int, int, int]]
-    """(from, to, draft length), as vLLM's num_speculative_tokens_per_batch_size takes it; length 0 is none."""
+    per_batch_size: list[Band]
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether any request failed."""
+        return any(arm.num_failed for level in self.levels for arm in (level.plain, level.speculative))
 
 
 def measure_load(settings: LoadSettings, blocks: Sequence[Block], gamma: int) -> LoadReport:
@@ -153,22 +159,26 @@ def _users_at_one(users: NDArray[Any], ratios: NDArray[Any]) -> NDArray[Any]:
     for i in reversed(range(len(users) - 1)):
         here, there = ratios[i], ratios[i + 1]
         goes_under = (here >= 1) & (there < 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = (here - 1) / (here - there)
+        share = np.where(goes_under, here - 1, 0.0) / np.where(goes_under, here - there, 1.0)
         at = np.exp(np.log(users[i]) + share * (np.log(users[i + 1]) - np.log(users[i])))
         found = np.where(goes_under, at, found)
     return np.where(ratios[0] < 1, users[0], found)
 
 
-def _per_batch_size(levels: Sequence[Level], gamma: int) -> list[tuple[int, int, int]]:
-    """Bands of users up to each level, with the draft length where it paid there and 0 where it did not."""
-    bands: list[tuple[int, int, int]] = []
+def _per_batch_size(levels: Sequence[Level], gamma: int) -> list[Band]:
+    """The draft length where it paid, and 0 where it did not."""
+    paid = [(level.users, gamma if level.ratio.value is not None and level.ratio.value >= 1 else 0) for level in levels]
+    return bands(paid) if gamma else []
+
+
+def bands(lengths: Sequence[tuple[int, int]]) -> list[Band]:
+    """From (users, draft length) at each level: bands of users up to each, those of one length joined."""
+    found: list[Band] = []
     begin = 1
-    for level in levels:
-        length = gamma if level.ratio.value is not None and level.ratio.value >= 1 else 0
-        if bands and bands[-1][2] == length:
-            bands[-1] = (bands[-1][0], level.users, length)
+    for users, length in lengths:
+        if found and found[-1][2] == length:
+            found[-1] = (found[-1][0], users, length)
         else:
-            bands.append((begin, level.users, length))
-        begin = level.users + 1
-    return bands if gamma else []
+            found.append((begin, users, length))
+        begin = users + 1
+    return found

@@ -43,6 +43,7 @@ def _vllm(python: str, plan: Plan) -> list[str]:
         python, "-m", "vllm.entrypoints.openai.api_server", "--model", target, *chain.from_iterable(rest),
         "--host", "127.0.0.1", "--port", PORT,
         "--seed", "0", "--no-enable-prefix-caching", "--no-async-scheduling",
+        "--max-model-len", "auto",  # as long as the cache holds: its longest text alone may need more than there is
     ]  # fmt: skip
 
 

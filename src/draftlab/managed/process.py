@@ -132,5 +132,6 @@ def _free_port() -> int:
 
 def _last_words(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or "error:" in line][-1:]
+    errors = [line for line in lines if "Error" in line or "error:" in line]
+    telling = [line for line in errors if "root cause above" not in line][-1:]  # vLLM's last word names no reason
     return " | ".join(telling or lines[-_TOLD:])[-500:] or "it said nothing"
