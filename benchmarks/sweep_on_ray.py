@@ -32,8 +32,9 @@ gammas = [2, 4]
 rules = ["rejection", "block"]
 temperatures = [0.0, 0.8]
 suites = ["code", "prose"]
-limit = 3
-max_new_tokens = 16
+limit = 2
+max_new_tokens = 12
+control = false
 dtype = "float32"
 """
 DRAFTERS = {
@@ -55,9 +56,10 @@ def main() -> int:
     grid.write_text(GRID.format(target=asked.target, drafters=f"[{quoted}]"))
     on_ray = asked.folder / "ray"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    here = {"num_cpus": 1, "node_ip_address": "127.0.0.2"}  # loopback: Ray takes 127.0.0.1 for any address here
+    cluster = Cluster(initialize_head=True, head_node_args={**here, "include_dashboard": False})
     try:
-        cluster.add_node(num_cpus=1)
+        cluster.add_node(**here)
         kill_in_the_middle(grid, on_ray, cluster.address)
         sweep(grid, on_ray, "--ray", cluster.address, "--resume").wait()
     finally:

@@ -24,6 +24,7 @@ from tests.cli.conftest import Command
 from tests.cli.test_resume import CHILD
 
 SLOW_TOKENS = 400
+NODE = {"num_cpus": 1, "node_ip_address": "127.0.0.2"}  # loopback: Ray takes 127.0.0.1 for any address here
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
     try:
         yield nodes
     finally:
@@ -236,7 +237,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_ray_cluster_that_loses_a_worker_and_a_node_has_every_cell_once(
     draftlab: Command, grid: Callable[..., str], tmp_path: Path, cluster: Any
 ) -> None:
-    lost = cluster.add_node(num_cpus=1)
+    lost = cluster.add_node(**NODE)
     spec = grid(gammas=[2, 3], max_new_tokens=SLOW_TOKENS, repetitions=20, suites=[str(tmp_path / "many.jsonl")])
     child = driver(tmp_path, spec, "--out", "ray", "--ray", cluster.address)
     try:
