@@ -21,6 +21,11 @@ def listener() -> socket.socket:
     return bound
 
 
+def describe_interfaces() -> str:
+    """What was set, by the user or here."""
+    return " and ".join(f"{variable}={os.environ.get(variable, '')}" for variable in _VARIABLES)
+
+
 @contextmanager
 def on_loopback() -> Iterator[None]:
     """Have groups of processes that are made meanwhile, here and in what is started, use it.

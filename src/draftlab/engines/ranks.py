@@ -20,8 +20,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from draftlab.engines.loopback import HOST, listener
-from draftlab.errors import EngineLostError
+from draftlab.engines.loopback import HOST, describe_interfaces, listener
+from draftlab.errors import DraftlabError, EngineLostError
 
 READY, LOADED = "ready", "loaded"
 _PATIENCE = 5.0  # seconds, at the end
@@ -71,7 +71,16 @@ class Ranks:
         atexit.register(self.close)
         self._tell(orders)
         self.expect(READY)
-        join(store, 0, num)
+        try:
+            join(store, 0, num)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, RuntimeError):
+                raise
+            raise DraftlabError(
+                f"the processes of '{name}' do not find one another: {str(error).splitlines()[0][:300]}",
+                f"They talk over {describe_interfaces()}.",
+            ) from error
 
     def expect(self, word: str) -> None:
         """Wait until all of them say `word`."""
