@@ -77,7 +77,7 @@ def test_the_users_own_interface_comes_first(folder: Path, monkeypatch: pytest.M
     (other,) = others()
     assert other.environ()["NCCL_SOCKET_IFNAME"] == "=lo"
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "no-such-interface")
-    with pytest.raises(DraftlabError, match="do not find one another: .*no-such-interface"):
+    with pytest.raises(DraftlabError, match=r"do not find one another: .*no-such-interface"):
         load_folder(folder, SPLIT)
     assert Ranks._running is None
 
