@@ -18,7 +18,7 @@ from draftlab.load.run import read_load
 from draftlab.managed import gpu, room
 from draftlab.managed.run import plan_of, run_managed, servers_of
 from draftlab.store import Store
-from tests.unit.managing import an_experiment, be_impatient, let_engine_behave, lives
+from tests.unit.managing import PROGRAM, an_experiment, be_impatient, let_engine_behave, lives
 
 GIB = 2**30
 
@@ -33,7 +33,8 @@ def let_memory_hold(monkeypatch: pytest.MonkeyPatch, folder: Path, gib: float) -
     """Have a target of 2 GiB, and so many GiB be free: one server needs 5, two need 10."""
     with (folder / "target" / "model.safetensors").open("wb") as file:
         file.truncate(2 * GIB)
-    monkeypatch.setattr(room.psutil, "virtual_memory", lambda: SimpleNamespace(available=int(gib * GIB)))
+    memory = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=int(gib * GIB)))
+    monkeypatch.setattr(room, "psutil", memory)
 
 
 def test_a_second_run_leaves_the_servers_of_a_live_one_alone(tmp_path: Path) -> None:
@@ -146,9 +147,11 @@ def test_a_gpu_is_found_by_its_driver(
 def test_one_that_does_not_come_up_beside_the_other_is_advised_to_wait_for_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, servers: str, advised: bool
 ) -> None:
-    (tmp_path / "fails").write_text("import sys\nif '--speculative-config' in sys.argv: sys.exit('no memory')\n")
-    program = (Path(__file__).with_name("server_program.py")).read_text()
-    (tmp_path / "program.py").write_text((tmp_path / "fails").read_text() + program)
+    (tmp_path / "program.py").write_text(
+        "import runpy, sys\n"
+        "if '--speculative-config' in sys.argv: sys.exit('no memory')\n"
+        f"runpy.run_path({PROGRAM!r}, run_name='__main__')\n"
+    )
     monkeypatch.setattr("tests.unit.managing.PROGRAM", str(tmp_path / "program.py"))
     let_engine_behave(monkeypatch, "well")
     with pytest.raises(DraftlabError, match="speculative server ended with status 1 before it was ready") as caught:
