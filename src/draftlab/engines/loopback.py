@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import psutil
 
+from draftlab.errors import UnknownNameError
+
 HOST = "127.0.0.1"
 _VARIABLES = {"GLOO_SOCKET_IFNAME": "", "NCCL_SOCKET_IFNAME": "="}
 """What a name is preceded by: NCCL takes it for the beginning of one otherwise."""
@@ -21,18 +23,18 @@ def listener() -> socket.socket:
     return bound
 
 
-def describe_interfaces() -> str:
-    """What was set, by the user or here."""
-    return " and ".join(f"{variable}={os.environ.get(variable, '')}" for variable in _VARIABLES)
-
-
 @contextmanager
 def on_loopback() -> Iterator[None]:
     """Have groups of processes that are made meanwhile, here and in what is started, use it.
 
-    What the user has set stands.
+    What the user has set stands. A name that gloo does not find is refused here: torch would count a group that failed,
+    and the next one wait for ever.
     """
-    name = next((name for name, own in psutil.net_if_addrs().items() if any(a.address == HOST for a in own)), None)
+    interfaces = psutil.net_if_addrs()
+    for asked in filter(None, os.environ.get("GLOO_SOCKET_IFNAME", "").split(",")):
+        if asked not in interfaces:
+            raise UnknownNameError("network interface", asked, interfaces)
+    name = next((name for name, own in interfaces.items() if any(each.address == HOST for each in own)), None)
     given = {variable: f"{mark}{name}" for variable, mark in _VARIABLES.items() if name and variable not in os.environ}
     os.environ.update(given)
     try:

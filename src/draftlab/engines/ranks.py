@@ -20,8 +20,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from draftlab.engines.loopback import HOST, describe_interfaces, listener
-from draftlab.errors import DraftlabError, EngineLostError
+from draftlab.engines.loopback import HOST, listener
+from draftlab.errors import EngineLostError
 
 READY, LOADED = "ready", "loaded"
 _PATIENCE = 5.0  # seconds, at the end
@@ -73,14 +73,9 @@ class Ranks:
         self.expect(READY)
         try:
             join(store, 0, num)
-        except BaseException as error:
+        except BaseException:
             self.close()
-            if not isinstance(error, RuntimeError):
-                raise
-            raise DraftlabError(
-                f"the processes of '{name}' do not find one another: {str(error).splitlines()[0][:300]}",
-                f"They talk over {describe_interfaces()}.",
-            ) from error
+            raise
 
     def expect(self, word: str) -> None:
         """Wait until all of them say `word`."""
