@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from draftlab.errors import DraftlabError
-from draftlab.spec import Experiment
 
 if TYPE_CHECKING:
     from draftlab.load.records import Block
     from draftlab.serving.started import Started
+    from draftlab.spec import Experiment
 
 
 def bench_under_load(experiment: Experiment, concurrency: str, folder: Path, *, resume: bool, json: bool) -> None:
