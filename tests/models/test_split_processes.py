@@ -61,6 +61,8 @@ def test_they_listen_on_the_loopback_alone_and_leave_the_environment_as_it_was(
         monkeypatch.delenv(name, raising=False)
     load_folder(folder, SPLIT).model.forward([2, 3])
     assert not INTERFACES & os.environ.keys()
+    (other,) = others()
+    assert {other.environ().get(name) for name in INTERFACES} == {"lo", "=lo"}
     found = [
         each.laddr.ip
         for process in (psutil.Process(), *others())
