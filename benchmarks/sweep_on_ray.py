@@ -76,28 +76,32 @@ def sweep(grid: Path, folder: Path, *words: str) -> subprocess.Popen[bytes]:
 def kill_in_the_middle(grid: Path, folder: Path, address: str) -> None:
     """After a quarter of the cells a worker is killed, after half of them the driver."""
     driver = sweep(grid, folder, "--ray", address)
-    num_cells = wait_for(folder, lambda done, of: done >= of // 4)
-    victims = [
-        each
-        for each in psutil.process_iter(["cmdline"])
-        if "ray::files_of_cell" in " ".join(each.info["cmdline"] or [])
-    ]
-    victims[0].kill()
-    print(f"killed the worker {victims[0].pid}", flush=True)
-    wait_for(folder, lambda done, of: done >= of // 2)
+    wait_for(lambda: SweepFolder.is_one(folder))
+    num_cells = len(SweepFolder(folder).record().cells)
+    wait_for(lambda: num_done(folder) >= num_cells // 4)
+    wait_for(workers)
+    victim = workers()[0]
+    victim.kill()
+    print(f"killed the worker {victim.pid} with {num_done(folder)} of {num_cells} cells in place", flush=True)
+    wait_for(lambda: num_done(folder) >= num_cells // 2)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     print(f"killed the driver with {num_done(folder)} of {num_cells} cells in place", flush=True)
 
 
-def wait_for(folder: Path, enough: Callable[[int, int], bool]) -> int:
-    """Until so many cells are in their place."""
-    while not SweepFolder.is_one(folder):
+def workers() -> list[psutil.Process]:
+    """The processes that run a cell for Ray."""
+    every = psutil.process_iter(["cmdline"])
+    return [each for each in every if "ray::files_of_cell" in " ".join(each.info["cmdline"] or [])]
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    """Until something is true, for an hour at most."""
+    give_up = time.monotonic() + 3600
+    while not what():
+        if time.monotonic() > give_up:
+            sys.exit("it never came to that")
         time.sleep(0.1)
-    num_cells = len(SweepFolder(folder).record().cells)
-    while not enough(num_done(folder), num_cells):
-        time.sleep(0.1)
-    return num_cells
 
 
 def num_done(folder: Path) -> int:
@@ -107,12 +111,13 @@ def num_done(folder: Path) -> int:
 
 def compare(on_ray: SweepFolder, in_turn: SweepFolder) -> int:
     """Every cell once in both, and drafted and accepted tokens the same in each arm."""
-    keys = [cell.key for cell in on_ray.record().cells]
+    cells = on_ray.record().cells
+    keys = [cell.key for cell in cells]
     there = sorted(path.name for path in (on_ray.folder / "cells").iterdir())
     print(f"cells: {len(keys)}, in their place: {len(there)}, each once: {there == sorted(keys)}")
     same, compared, drafted, accepted = 0, 0, 0, 0
-    for key in keys:
-        runs = [sweep.run(key) for sweep in (on_ray, in_turn)]
+    for cell in cells:
+        runs = [sweep.run(cell) for sweep in (on_ray, in_turn)]
         for arm in runs[0].arms("drafted") if runs[0] else []:
             ours, theirs = (count(run.traces_of(arm)) if run else None for run in runs)
             compared += 1

@@ -30,6 +30,14 @@ class UnsupportedError(DraftlabError):
     """A model or machine lacks a capability that was asked for; found before the run starts."""
 
 
+class BusyError(DraftlabError):
+    """Another process is writing where this one wants to."""
+
+
+class CannotResumeError(DraftlabError):
+    """What was begun cannot be gone on with here; it is whole, and may be gone on with elsewhere."""
+
+
 class ContractError(DraftlabError):
     """A drafter, rule or engine broke its contract (see `draftlab.types`)."""
 

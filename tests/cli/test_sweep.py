@@ -18,7 +18,8 @@ import pytest
 from draftlab.errors import DraftlabError
 from draftlab.grid.folder import SweepFolder
 from draftlab.grid.measure import measure_grid
-from draftlab.sweep.local import slots_here
+from draftlab.spec import make_experiment
+from draftlab.sweep.slots import gpus_per_cell, slots_here
 from tests.cli.conftest import Command
 from tests.cli.test_resume import CHILD
 
@@ -153,6 +154,9 @@ def test_a_driver_that_goes_takes_its_workers_along(
         (["grid.toml", "--slurm-set", "a=1"], "--slurm-set is of --slurm"),
         (["grid.toml", "--slurm", "gpu", "--slurm-set", "timeout"], "--slurm-set cannot be timeout"),
         (["grid.toml", "--workers", "5000"], "--workers 5000 is more than"),
+        (["grid.toml", "--cpus", "2"], "--cpus and --gpus are of --ray and --slurm"),
+        (["grid.toml", "--slurm", "gpu"], "Slurm cannot be used"),
+        (["grid.toml", "--slurm", "local", "--slurm-set", "no_such_setting=1"], "Slurm cannot be used"),
     ],
 )
 def test_bad_input(draftlab: Command, grid: Callable[..., str], words: list[str], told: str) -> None:
@@ -168,29 +172,55 @@ def test_a_sweep_is_no_run(draftlab: Command, grid: Callable[..., str], tmp_path
     assert draftlab("report", "s").status == 0
 
 
-def test_gpus_have_a_worker_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+def asked(**settings: Any) -> Any:
+    return make_experiment({"target": "toy", **settings})
+
+
+def gpus(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: number)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert [slot.environment for slot in slots_here(None)] == [{"CUDA_VISIBLE_DEVICES": str(i)} for i in range(3)]
-    assert len(slots_here(2)) == 2
-    with pytest.raises(DraftlabError, match="more than the 3 GPUs"):
-        slots_here(4)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,GPU-1")
-    assert [slot.name for slot in slots_here(None)] == ["GPU 5", "GPU 7", "GPU GPU-1"]
 
 
-def test_processors_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4}, raising=False)
-    assert [(slot.cores, slot.environment) for slot in slots_here(2)] == [
-        ((0, 1), {"OMP_NUM_THREADS": "2"}),
-        ((2, 3), {"OMP_NUM_THREADS": "2"}),
+def test_gpus_have_a_worker_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(3, monkeypatch)
+    assert [slot.environment for slot in slots_here(None, asked())] == [
+        {"CUDA_VISIBLE_DEVICES": str(i)} for i in range(3)
     ]
-    assert slots_here(None)[0].cores == ()
+    assert len(slots_here(2, asked())) == 2
+    with pytest.raises(DraftlabError, match="more than the 3 GPUs"):
+        slots_here(4, asked())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,GPU-1")
+    assert [slot.name for slot in slots_here(None, asked())] == ["GPU 5", "GPU 7", "GPU GPU-1"]
+
+
+def test_a_cell_gets_the_gpus_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(5, monkeypatch)
+    assert [slot.name for slot in slots_here(None, asked(tensor_parallel=2))] == ["GPU 0,1", "GPU 2,3"]
+    assert [slot.name for slot in slots_here(None, asked(device="spread"))] == ["GPU 0,1,2,3,4"]
+    assert [slot.name for slot in slots_here(None, asked(device="cpu"))] == ["worker 1"]
+    with pytest.raises(DraftlabError, match="a cell needs 8 GPUs, and there are 5"):
+        slots_here(None, asked(tensor_parallel=8))
+    with pytest.raises(DraftlabError, match="cannot have the device cuda:1"):
+        gpus_per_cell(asked(device="cuda:1"))
+
+
+def test_processors_are_shared_out_core_by_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(0, monkeypatch)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(
+        "draftlab.sweep.slots._siblings", lambda core: {core % 4, core % 4 + 4}
+    )  # as Linux numbers them
+    assert [(slot.cores, slot.environment) for slot in slots_here(2, asked())] == [
+        ((0, 1, 4, 5), {"OMP_NUM_THREADS": "2"}),
+        ((2, 3, 6, 7), {"OMP_NUM_THREADS": "2"}),
+    ]
+    assert slots_here(None, asked())[0].cores == ()
+    with pytest.raises(DraftlabError, match="more than the 4 cores"):
+        slots_here(5, asked())
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Two nodes of Ray here, of a processor each; no other cluster of this machine is touched."""
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
@@ -198,21 +228,22 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        nodes.add_node(num_cpus=1)
-        yield nodes.address
+        yield nodes
     finally:
         nodes.shutdown()
 
 
-def test_a_ray_cluster_that_loses_a_worker_has_every_cell_once(
-    draftlab: Command, grid: Callable[..., str], tmp_path: Path, cluster: str
+def test_a_ray_cluster_that_loses_a_worker_and_a_node_has_every_cell_once(
+    draftlab: Command, grid: Callable[..., str], tmp_path: Path, cluster: Any
 ) -> None:
-    spec = grid(gammas=[2, 3], max_new_tokens=SLOW_TOKENS, repetitions=20)
-    child = driver(tmp_path, spec, "--out", "ray", "--ray", cluster)
+    lost = cluster.add_node(num_cpus=1)
+    spec = grid(gammas=[2, 3], max_new_tokens=SLOW_TOKENS, repetitions=20, suites=[str(tmp_path / "many.jsonl")])
+    child = driver(tmp_path, spec, "--out", "ray", "--ray", cluster.address)
     try:
-        (victim, *_) = until(lambda: processes("ray::files_of_cell"), patience=120)
-        time.sleep(2)  # somewhere in its decodes
-        victim.kill()
+        until(lambda: len(processes("ray::files_of_cell")) == 2, patience=120)
+        time.sleep(2)  # somewhere in their decodes
+        processes("ray::files_of_cell")[0].kill()
+        cluster.remove_node(lost)
         _, err = child.communicate(timeout=240)
     finally:
         child.kill()
@@ -221,8 +252,10 @@ def test_a_ray_cluster_that_loses_a_worker_has_every_cell_once(
     assert (on_ray.num_done, on_ray.num_cells, on_ray.has_failures) == (2, 2, False)
     assert draftlab("sweep", spec, "--out", "here").status == 0
     assert on_ray.acceptance == measure_grid(SweepFolder(tmp_path / "here")).acceptance
-    too_many = draftlab("sweep", spec, "--out", "other", "--ray", cluster, "--cpus", "64")
-    assert "a cell is to have 64 CPU, and the Ray cluster" in too_many.error
+    too_many = draftlab("sweep", spec, "--out", "other", "--ray", cluster.address, "--cpus", "2")
+    assert "no node of the Ray cluster" in too_many.error
+    elsewhere = draftlab("sweep", grid(), "--out", "other", "--resume", "--ray", cluster.address)
+    assert "many.jsonl is a path from this folder" in elsewhere.error
 
 
 def test_jobs_of_submitit(draftlab: Command, grid: Callable[..., str], tmp_path: Path) -> None:
@@ -232,13 +265,14 @@ def test_jobs_of_submitit(draftlab: Command, grid: Callable[..., str], tmp_path:
     assert result.status == 1, result.err
     assert "1 of 2 cells" in result.out
     assert "failed: toy, model:./empty" in result.out
-    assert "2 jobs submitted" in result.err
+    assert result.err.count("jobs submitted: 1") == 2
 
 
 def test_extras_that_are_not_installed_are_named(
     draftlab: Command, grid: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    grid(suites=["code"])
     for module in ("on_ray", "on_slurm"):
         monkeypatch.setattr(f"draftlab.sweep.{module}.find_spec", lambda _: None)
-    assert "pip install 'draftlab[ray]'" in draftlab("sweep", grid(), "--out", "a", "--ray", "auto").error
-    assert "pip install 'draftlab[slurm]'" in draftlab("sweep", grid(), "--out", "b", "--slurm", "gpu").error
+    assert "pip install 'draftlab[ray]'" in draftlab("sweep", "grid.toml", "--out", "a", "--ray", "auto").error
+    assert "pip install 'draftlab[slurm]'" in draftlab("sweep", "grid.toml", "--out", "b", "--slurm", "gpu").error

@@ -13,8 +13,7 @@ from draftlab.drafters.eagle.memory import Memory
 from draftlab.engines.batches import BatchNetwork, open_batches
 from draftlab.models import LoadOptions, resolve
 from draftlab.spec import make_experiment
-from draftlab.train.product import write_checkpoint
-from draftlab.train.student import Student, layers_to_read, new_student
+from draftlab.train.head import Head, layers_to_read, new_head
 from draftlab.train.unrolled import run_ahead
 from draftlab.workbench import Workbench
 from tests.models.saved import save
@@ -33,9 +32,9 @@ def target(folder: Path) -> BatchNetwork:
 
 
 @pytest.fixture(scope="module")
-def student(target: BatchNetwork) -> Student:
+def student(target: BatchNetwork) -> Head:
     ids = torch.arange(0, target.head().shape[0], 2)
-    made = new_student(target, layers_to_read(target.num_layers, None), ids, seed=1)
+    made = new_head(target, layers_to_read(target.num_layers, None), ids, seed=1)
     with torch.no_grad():  # so that nothing cancels out by being one or zero
         for parameter in made.network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -43,7 +42,7 @@ def student(target: BatchNetwork) -> Student:
     return made
 
 
-def test_every_step_at_every_place_is_what_a_draft_from_there_computes(target: BatchNetwork, student: Student) -> None:
+def test_every_step_at_every_place_is_what_a_draft_from_there_computes(target: BatchNetwork, student: Head) -> None:
     prompts = [[5, 9, 2, 11, 7, 3, 8, 1], [1, 2, 3, 4, 5, 6, 7, 8]]
     batch = target.write(prompts, 4, layers_to_read(target.num_layers, None), 0.0, torch.Generator())
     steps = list(islice(run_ahead(student.network, batch.tokens, batch.features, 3), 3))
@@ -70,10 +69,10 @@ def test_hidden_states_are_the_same_written_and_read(target: BatchNetwork) -> No
 
 
 def test_a_saved_head_drafts_beside_the_target_what_it_was_judged_by(
-    target: BatchNetwork, student: Student, folder: Path, tmp_path: Path
+    target: BatchNetwork, student: Head, folder: Path, tmp_path: Path
 ) -> None:
     """Through the target's cache, rejected tokens taken back, and the file: the same tokens as on the whole text."""
-    write_checkpoint(student, tmp_path)
+    student.write(tmp_path)
     written = target.write(
         [[5, 9, 2, 11, 7, 3, 8, 1]], 12, layers_to_read(target.num_layers, None), 0.0, torch.Generator()
     )

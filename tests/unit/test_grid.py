@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+import threading
+from collections.abc import Callable, Generator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,19 +24,22 @@ from draftlab.grid.page import grid_page, grid_verdict
 from draftlab.grid.spec import Grid, make_grid
 from draftlab.grid.terminal import print_grid
 from draftlab.metrics import count
-from draftlab.sweep.cell import run_cell
+from draftlab.records import Divergence
+from draftlab.sweep.cell import files_of_cell, make_cell, run_cell
 from draftlab.sweep.outcome import Listener, Outcome
 from draftlab.sweep.run import run_sweep
 
 SMALL = {"target": "toy", "drafters": ["ngram", "model:toy:0.3"], "gammas": [1, 3], "limit": 6, "max_new_tokens": 8}
 
 
-def here(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Iterator[Outcome]:
+Outcomes = Generator[Outcome, None, None]
+
+
+def here(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Outcomes:
     """The simplest workers: this process."""
     for cell in cells:
         listener.begins(cell, "here")
-        run_cell(cell.experiment, sweep.work(cell.key))
-        sweep.keep(cell.key, sweep.work(cell.key))
+        make_cell(cell, sweep)
         yield Outcome(cell)
 
 
@@ -94,6 +99,7 @@ def test_a_bad_spec_is_told_in_one_line(content: dict[str, Any], told: str) -> N
     [
         ({"drafters": ["ngram", "modle:x"]}, "no drafter is called 'modle'"),
         ({"drafters": ["none"]}, "plain decoding is in every cell"),
+        ({"drafters": ["model"]}, "the drafter 'model' names no model"),
         ({"rules": ["rejection", "rejecton"]}, "no rule is called 'rejecton'"),
         ({"suites": ["code", "nothing.jsonl"]}, "cannot read the suite nothing.jsonl"),
         ({"drafters": ["model:/nowhere/at all"]}, "there is no folder /nowhere"),
@@ -165,9 +171,9 @@ def test_the_models_of_a_drafter_behind_lookup_count() -> None:
 
 
 def test_a_sweep_has_every_cell_once_and_each_is_a_run(swept: SweepFolder) -> None:
-    keys = [cell.key for cell in swept.record().cells]
-    assert sorted(path.name for path in (swept.folder / "cells").iterdir()) == sorted(keys)
-    runs = [swept.run(key) for key in keys]
+    cells = swept.record().cells
+    assert sorted(path.name for path in (swept.folder / "cells").iterdir()) == sorted(cell.key for cell in cells)
+    runs = [swept.run(cell) for cell in cells]
     assert all(run is not None and len(run.manifest.prompts) == 6 for run in runs)
     assert not (swept.folder / "work").exists()
 
@@ -177,7 +183,7 @@ def test_what_is_there_is_not_run_again(swept: SweepFolder) -> None:
         def planned(self, num_cells: int, num_done: int) -> None:
             self.seen = (num_cells, num_done)
 
-    def nobody(*_: Any) -> Iterator[Outcome]:
+    def nobody(*_: Any) -> Outcomes:
         raise AssertionError("no cell is missing")
 
     listener = Counter()
@@ -213,6 +219,169 @@ def test_one_process_drives_a_sweep(swept: SweepFolder) -> None:
         run_sweep(make_grid(SMALL), swept.folder, here, resume=True)
 
 
+def test_who_may_not_drive_a_sweep_changes_nothing(swept: SweepFolder) -> None:
+    before = swept.record()
+    with swept.driven(), pytest.raises(DraftlabError, match="another process"):
+        run_sweep(make_grid({**SMALL, "limit": 3}), swept.folder, here, resume=True)
+    assert swept.record() == before
+
+
+def test_there_has_to_be_a_sweep_to_resume_one(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(DraftlabError, match="there is no sweep in"):
+            run_sweep(make_grid(SMALL), folder, here, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_cell_of_other_code_is_run_again_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]})
+    run_sweep(grid, tmp_path / "sweep", here)
+    monkeypatch.setattr("draftlab.grid.cells.code_hash", lambda: "other code")
+    said: list[str] = []
+
+    class Hears(Listener):
+        def noticed(self, text: str) -> None:
+            said.append(text)
+
+    sweep = run_sweep(grid, tmp_path / "sweep", here, resume=True, listener=Hears())
+    assert said == ["made with other code, prompts or models, and run again: 1 complete cells"]
+    assert len(list((sweep.folder / "cells").iterdir())) == 2
+
+
+def test_what_runs_has_to_be_what_the_key_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that is changed while a sweep runs, or another one on another machine."""
+    (cell,) = cells_of(make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]}))
+    monkeypatch.setattr("draftlab.grid.cells.code_hash", lambda: "other code")
+    told = files_of_cell(cell)
+    assert isinstance(told, str)
+    assert "models are not those that the sweep was started with. Pass --resume" in told
+
+
+def test_a_run_of_something_else_is_no_cell(tmp_path: Path) -> None:
+    sweep = run_sweep(make_grid({**SMALL, "suites": ["code"]}), tmp_path / "sweep", here)
+    one, other = sweep.record().cells
+    shutil.rmtree(sweep.cell(one.key))
+    shutil.copytree(sweep.cell(other.key), sweep.cell(one.key))
+    assert sweep.run(one) is None and sweep.run(other) is not None
+
+
+def test_two_that_make_one_cell_make_it_once(tmp_path: Path) -> None:
+    """A job that went on after its driver was killed, and the one that the next driver submits."""
+    grid = make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]})
+    sweep = SweepFolder.prepare(tmp_path / "sweep", resume=False)
+    (cell,) = cells_of(grid)
+    sweep.write(grid, [cell], ())
+    jobs = [threading.Thread(target=make_cell, args=(cell, sweep)) for _ in range(2)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(60)
+    run = sweep.run(cell)
+    assert run is not None and len({trace.key for trace in run.traces}) == len(run.traces)
+
+
+def test_what_was_begun_elsewhere_is_begun_anew_and_what_was_begun_here_goes_on(tmp_path: Path) -> None:
+    (cell,) = cells_of(make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]}))
+    folder = tmp_path / "run"
+    run_cell(cell, folder)
+    whole = (folder / "traces.jsonl").read_bytes()
+    some = whole[: whole.index(b"\n", len(whole) // 2) + 1]
+    (folder / "traces.jsonl").write_bytes(some)
+    run_cell(cell, folder)
+    assert (folder / "traces.jsonl").read_bytes().startswith(some)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["environment"]["cpu"] = "another processor"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "traces.jsonl").write_bytes(some)
+    run_cell(cell, folder)
+    assert not (folder / "traces.jsonl").read_bytes().startswith(some)
+
+
+def test_an_error_of_the_moment_throws_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = cells_of(make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]}))
+    run_cell(cell, tmp_path / "run")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise DraftlabError("no space left")
+
+    monkeypatch.setattr("draftlab.api.run", full)
+    with pytest.raises(DraftlabError, match="no space left"):
+        run_cell(cell, tmp_path / "run")
+    assert (tmp_path / "run" / "traces.jsonl").stat().st_size > 0
+
+
+def changed(sweep: SweepFolder, cell: Cell, change: Callable[[dict[str, Any]], None]) -> None:
+    """Every trace of a cell, changed."""
+    path = sweep.cell(cell.key) / "traces.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        change(row)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_failed_decodes_are_named_and_end_with_a_fault(tmp_path: Path, shown: Callable[[GridReport, int], str]) -> None:
+    sweep = run_sweep(make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]}), tmp_path / "sweep", here)
+    (cell,) = sweep.record().cells
+
+    first = json.loads((sweep.cell(cell.key) / "traces.jsonl").read_text().splitlines()[0])["prompt_id"]
+
+    def fail_first(row: dict[str, Any]) -> None:
+        if row["arm"] == "none" and row["prompt_id"] == first:
+            row.update(status="failed", error="out of memory")
+
+    changed(sweep, cell, fail_first)
+    report = measure_grid(sweep)
+    assert {speed.num_failed for speed in report.speeds} == {1}
+    assert report.has_failures
+    assert "failed decodes, in no figure: 1 of toy, ngram, gamma 1" in shown(report, 200)
+
+
+def test_a_cell_of_which_an_arm_never_decoded_has_failed(tmp_path: Path) -> None:
+    def breaks(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Outcomes:
+        for outcome in here(cells, sweep, listener):
+            changed(
+                sweep,
+                outcome.cell,
+                lambda row: row.update(status="failed", error="no such kernel") if "=3" in row["arm"] else None,
+            )
+            yield outcome
+
+    report = measure_grid(run_sweep(make_grid({**SMALL, "suites": ["code"]}), tmp_path / "sweep", breaks))
+    assert {cell.error for cell in report.missing} == {
+        "every decode of ngram gamma=3 failed: no such kernel",
+        "every decode of model:toy:0.3 gamma=3 failed: no such kernel",
+    }
+
+
+def test_texts_that_really_differ_are_a_fault(tmp_path: Path, shown: Callable[[GridReport, int], str]) -> None:
+    sweep = run_sweep(make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]}), tmp_path / "sweep", here)
+    (cell,) = sweep.record().cells
+    run = sweep.run(cell)
+    assert run is not None
+    found = Divergence(arm="ngram gamma=3", prompt_id=run.manifest.prompts[0].id, repetition=0, position=0, kind="real")
+    (sweep.cell(cell.key) / "divergences.jsonl").write_text(found.model_dump_json() + "\n")
+    report = measure_grid(sweep)
+    assert {(speed.gamma, speed.num_real) for speed in report.speeds} == {("1", 0), ("3", 1)}
+    assert report.has_failures
+    assert "FAULT: 1 greedy texts" in shown(report, 200)
+
+
+def test_without_intervals_nothing_is_told_apart(tmp_path: Path) -> None:
+    report = measure_grid(run_sweep(make_grid({**SMALL, "limit": 3, "suites": ["code"]}), tmp_path / "sweep", here))
+    assert [(best.rivals, best.pays, best.loses) for best in report.best] == [(3, False, False)]
+
+
+def test_a_pair_that_lacks_a_suite_is_on_a_map_all_the_same(swept: SweepFolder, tmp_path: Path) -> None:
+    shutil.copytree(swept.folder, tmp_path / "sweep")
+    sweep = SweepFolder(tmp_path / "sweep")
+    (gone,) = [cell for cell in sweep.record().cells if (cell.drafter, cell.suite) == ("ngram", "prose")]
+    shutil.rmtree(sweep.cell(gone.key))
+    maps = [each for each in heat_maps(measure_grid(sweep)) if each.is_speed]
+    assert [each.title.rpartition(", ")[2] for each in maps] == ["all suites", "code", "prose"]
+    assert [each.drafters for each in maps] == [["model:toy:0.3"], ["ngram", "model:toy:0.3"], ["model:toy:0.3"]]
+
+
 @pytest.mark.parametrize("harm", ["cut", "nonsense", "no manifest"])
 def test_a_damaged_cell_is_set_aside_and_done_again(tmp_path: Path, harm: str) -> None:
     grid = make_grid({**SMALL, "drafters": ["ngram"], "suites": ["code"]})
@@ -233,7 +402,7 @@ def test_a_damaged_cell_is_set_aside_and_done_again(tmp_path: Path, harm: str) -
 
 
 def test_a_cell_that_fails_is_on_record_and_the_others_go_on(tmp_path: Path) -> None:
-    def second_fails(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Iterator[Outcome]:
+    def second_fails(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Outcomes:
         for number, cell in enumerate(cells):
             yield Outcome(cell, "no room for it") if number == 1 else next(iter(here([cell], sweep, listener)))
 
@@ -247,7 +416,7 @@ def test_a_cell_that_fails_is_on_record_and_the_others_go_on(tmp_path: Path) -> 
 
 
 def test_a_run_that_is_not_whole_is_no_cell(tmp_path: Path) -> None:
-    def half(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Iterator[Outcome]:
+    def half(cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Outcomes:
         for cell, outcome in zip(cells, here(cells, sweep, listener), strict=True):
             traces = sweep.cell(cell.key) / "traces.jsonl"
             files = {path.name: path.read_bytes() for path in traces.parent.iterdir()}
@@ -279,7 +448,7 @@ def test_acceptance_is_pooled_over_machines_and_seconds_are_not(on_two: SweepFol
     report = measure_grid(on_two)
     assert len(report.machines) == 2
     assert {(speed.suite, speed.machine) for speed in report.speeds} == {("code", 0), ("prose", 1)}
-    runs = [on_two.run(cell.key) for cell in on_two.record().cells]
+    runs = [on_two.run(cell) for cell in on_two.record().cells]
     (pooled,) = [each for each in report.acceptance if (each.suite, each.gamma) == (ALL, "3")]
     arms = [(run, arm) for run in runs if run for arm in run.arms("drafted") if arm.gamma == 3]
     counts = [count(run.traces_of(arm)) for run, arm in arms]
@@ -336,7 +505,8 @@ def test_tables_fit_a_terminal(swept: SweepFolder, shown: Callable[[GridReport, 
 
 
 def test_what_is_missing_is_said(tmp_path: Path, shown: Callable[[GridReport, int], str]) -> None:
-    sweep = SweepFolder.begin(tmp_path / "sweep", make_grid(SMALL), ("sweep",), resume=False)
+    sweep = SweepFolder.prepare(tmp_path / "sweep", resume=False)
+    sweep.write(make_grid(SMALL), cells_of(make_grid(SMALL)), ("sweep",))
     sweep.note_failure(sweep.record().cells[0].key, "out of \x1b[31mmemory")
     text = shown(measure_grid(sweep), 200)
     assert "0 of 4 cells" in text

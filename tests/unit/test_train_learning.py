@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from draftlab.errors import DraftlabError
 from draftlab.train.held_out import best_length, num_rounds
-from draftlab.train.learning import Schedule
+from draftlab.train.learning import Schedule, learn_from
 from draftlab.train.losses import LOSSES, loss_and_gradient
-from draftlab.train.settings import Loss
+from draftlab.train.settings import Loss, TrainSettings, require_fitting
 from draftlab.train.shards import Shard, Shards
+from draftlab.train.small_model import layers_to_take
 from draftlab.train.vocabulary import choose_tokens, count_tokens
 
 
@@ -89,3 +93,71 @@ def test_the_vocabulary_is_what_was_written_and_what_ends_a_text(tmp_path: Path)
     counts = count_tokens(shards, [], 9)
     assert counts.argmax() == 5
     assert choose_tokens(counts, 3, always=[8]).tolist() == [5, 7, 8]
+
+
+class _Guesses:
+    """A student whose step s says what its row s says, at every place."""
+
+    drafter, rate = "none", 1.0
+
+    def __init__(self, num_steps: int, width: int) -> None:
+        self.network = nn.Linear(width, num_steps, bias=False)
+        self.head = torch.eye(width)
+        self.target_ids = torch.arange(width)
+
+    def run_ahead(self, tokens: Tensor, features: Tensor, num_steps: int) -> Iterator[Tensor]:
+        for step in range(num_steps):
+            yield self.network.weight[step].expand(len(tokens), tokens.shape[1] - 1, -1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+    def write(self, folder: Path) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_a_step_ahead_counts_so_much_of_the_one_before_it(decay: float) -> None:
+    torch.manual_seed(0)
+    student = _Guesses(3, 4)
+    shard = Shard(
+        torch.zeros(2, 8).int(), torch.zeros(2, 7, 0), torch.randn(2, 1, 4).expand(2, 7, 4),
+        torch.full((2,), 1).int(), torch.full((2,), 8).int(),
+    )  # fmt: skip
+    settings = TrainSettings(target="t", position_decay=decay)
+    total = learn_from(student, shard, 3, settings)
+    alone = []
+    for step in range(3):
+        target = shard.final[:, 0]
+        own = student.network.weight[step].detach().requires_grad_(True)
+        loss = LOSSES["mixed"](own.expand(2, -1), target).mean()
+        loss.backward()
+        assert own.grad is not None
+        alone.append((float(loss.detach()), own.grad))
+    weights = [decay**step / sum(decay**s for s in range(3)) for step in range(3)]
+    assert total == pytest.approx(sum(w * loss for w, (loss, _) in zip(weights, alone, strict=True)), rel=1e-4)
+    found = student.network.weight.grad
+    assert found is not None
+    torch.testing.assert_close(found, torch.stack([w * g for w, (_, g) in zip(weights, alone, strict=True)]))
+
+
+def test_layers_are_spread_with_the_first_and_the_last() -> None:
+    def taken(of: int, **given: object) -> tuple[int, ...]:
+        return layers_to_take(of, TrainSettings.model_validate({"target": "t", "student": "model", **given}))
+
+    assert taken(30) == (0, 10, 19, 29)
+    assert taken(12) == (0, 11)
+    assert taken(2) == (0,)
+    assert taken(30, num_layers=1) == (0,)
+    assert taken(30, from_layers=(3, 7)) == (3, 7)
+    assert taken(30, num_layers=3, from_layers="fresh") == (0, 14, 29)
+    with pytest.raises(DraftlabError, match="which has 1"):
+        taken(1)
+
+
+def test_what_is_for_the_other_student_is_refused() -> None:
+    require_fitting(TrainSettings(target="t", steps_ahead=2))
+    with pytest.raises(DraftlabError, match="--on-policy is for --student model"):
+        require_fitting(TrainSettings(target="t", on_policy=0.5))
+    with pytest.raises(DraftlabError, match="--position-decay is for --student head"):
+        require_fitting(TrainSettings(target="t", student="model", position_decay=0.5))

@@ -15,7 +15,7 @@ from draftlab.bench.plan import PreparedBench, Task, plan
 from draftlab.bench.warm_up import warm_up
 from draftlab.bench.watch import num_to_watch, watch
 from draftlab.chance import derive_seed
-from draftlab.errors import DraftlabError, EngineLostError
+from draftlab.errors import CannotResumeError, EngineLostError
 from draftlab.machine_name import machine_of
 from draftlab.precision import Progress, progress, rounds_begun
 from draftlab.records import Trace
@@ -131,13 +131,13 @@ def _open(bench: PreparedBench, folder: Path) -> Store:
     store = Store.open(folder)
     manifest = store.manifest()
     if manifest.fingerprint != fingerprint(bench):
-        raise DraftlabError(
+        raise CannotResumeError(
             f"the run in {folder} decodes something else: its models, prompts or settings are not the ones given",
             "Give the settings that it was started with, or another folder with --out.",
         )
     before, now = (machine_of(environment) for environment in (manifest.environment, describe_environment()))
     if before != now:
-        raise DraftlabError(
+        raise CannotResumeError(
             f"the run in {folder} was started on another machine or with other versions ({before}; here {now}), "
             "and times of two machines cannot be compared",
             "Resume it there, or start another run with --out.",

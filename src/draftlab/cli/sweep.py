@@ -14,6 +14,7 @@ from draftlab.errors import DraftlabError
 
 if TYPE_CHECKING:
     from draftlab.grid.spec import Grid
+    from draftlab.spec import Experiment
     from draftlab.sweep.outcome import Workers
 
 
@@ -42,9 +43,12 @@ def sweep(
             metavar="NAME=VALUE", help="A setting of submitit, as timeout_min=120; may repeat.", show_default=False
         ),
     ] = None,
-    cpus: Annotated[int, typer.Option(min=1, help="Processors for each cell, with --ray and --slurm.")] = 1,
+    cpus: Annotated[
+        int | None, typer.Option(min=1, help="Processors for each cell, with --ray and --slurm. [default: 1]")
+    ] = None,
     gpus: Annotated[
-        int | None, typer.Option(min=0, help="GPUs for each cell, with --ray and --slurm. [default: 1 where there are]")
+        int | None,
+        typer.Option(min=0, help="GPUs for each cell. [default: with --ray as many as it needs, with --slurm 0]"),
     ] = None,
     list_cells: Annotated[bool, typer.Option("--list", help="Print the cells, and run nothing.")] = False,
     html: options.Html = None,
@@ -55,7 +59,10 @@ def sweep(
     A combination of target, drafter, rule, temperature and suite is a cell: one run, in which plain decoding and all
     draft lengths take turns on one device. Cells that are complete are never run again.
     """
+    from draftlab.grid.cells import cells_of
+    from draftlab.grid.folder import SweepFolder
     from draftlab.grid.spec import read_grid
+    from draftlab.spec import make_experiment
 
     grid = read_grid(spec)
     if list_cells:
@@ -64,7 +71,16 @@ def sweep(
     if resume and out is None:
         raise DraftlabError("--resume does not know which sweep to finish", "Name its folder with --out.")
     folder = out or Path("sweeps") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
-    crew = _workers(workers, ray, slurm, slurm_set or [], cpus, gpus)
+    _require_one_way(workers, ray, slurm, slurm_set, cpus, gpus)
+    SweepFolder.prepare(folder, resume=resume)  # before torch is loaded, as all that can be told without it
+    (first, *_) = cells_of(grid)
+    experiment = make_experiment(first.experiment)
+    if ray is not None:
+        crew: Workers = _on_ray(ray, experiment, cpus, gpus)
+    elif slurm is not None:
+        crew = _on_slurm(slurm, slurm_set or [], cpus, gpus)
+    else:
+        crew = _here(workers, experiment)
     _run(grid, folder, crew, resume=resume)
     _report(folder, html, json=json)
 
@@ -77,24 +93,48 @@ def _list(grid: Grid) -> None:
         print(printable_line(f"{cell.key}  {cell.title}"))
 
 
-def _workers(
-    number: int | None, ray: str | None, slurm: str | None, slurm_set: list[str], cpus: int, gpus: int | None
-) -> Workers:
+def _require_one_way(
+    number: int | None,
+    ray: str | None,
+    slurm: str | None,
+    slurm_set: list[str] | None,
+    cpus: int | None,
+    gpus: int | None,
+) -> None:
     if sum(each is not None for each in (number, ray, slurm)) > 1:
         raise DraftlabError("--workers, --ray and --slurm are three ways of running cells", "Give one of them.")
     if slurm_set and slurm is None:
         raise DraftlabError("--slurm-set is of --slurm, which was not given", "Add --slurm PARTITION.")
-    if ray is not None:
-        from draftlab.sweep.on_ray import RayWorkers
+    if ray is None and slurm is None and (cpus is not None or gpus is not None):
+        raise DraftlabError(
+            "--cpus and --gpus are of --ray and --slurm", "Here --workers says how many cells run at once."
+        )
 
-        return RayWorkers(ray, cpus, gpus)
-    if slurm is not None:
-        from draftlab.sweep.on_slurm import SlurmWorkers
 
-        return SlurmWorkers(slurm, cpus, gpus or 0, dict(map(_setting, slurm_set)))
-    from draftlab.sweep.local import LocalWorkers, slots_here
+def _on_ray(address: str, experiment: Experiment, cpus: int | None, gpus: int | None) -> Workers:
+    from draftlab.sweep.on_ray import RayWorkers
+    from draftlab.sweep.slots import gpus_per_cell
 
-    return LocalWorkers(slots_here(number))
+    needed = gpus_per_cell(experiment)
+    if needed is None and gpus is None:
+        raise DraftlabError(
+            "with --device spread a cell takes as many GPUs as it is given", "Say how many with --gpus."
+        )
+    fixed = gpus if gpus is not None else (needed if needed != 1 else None)  # 1 only where the cluster has any
+    return RayWorkers(address, cpus or 1, fixed)
+
+
+def _on_slurm(partition: str, given: list[str], cpus: int | None, gpus: int | None) -> Workers:
+    from draftlab.sweep.on_slurm import SlurmWorkers
+
+    return SlurmWorkers(partition, cpus or 1, gpus or 0, dict(map(_setting, given)))
+
+
+def _here(number: int | None, experiment: Experiment) -> Workers:
+    from draftlab.sweep.local import LocalWorkers
+    from draftlab.sweep.slots import slots_here
+
+    return LocalWorkers(slots_here(number, experiment))
 
 
 def _setting(text: str) -> tuple[str, Any]:

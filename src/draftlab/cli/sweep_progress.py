@@ -47,8 +47,9 @@ class SweepProgress(Screen, Listener):
             key = outcome.cell.key
             _, where, _ = self._running.pop(key, (None, "", 0.0))
             self._num_done += 1
-            took = monotonic() - self._begun.pop(key, monotonic())
-            what = f"failed: {outcome.error}" if outcome.error else f"done after {took:.0f} s"
+            begun = self._begun.pop(key, None)  # None: elsewhere, and nobody has said when
+            took = "" if begun is None else f" after {monotonic() - begun:.0f} s"
+            what = f"failed: {outcome.error}" if outcome.error else f"done{took}"
             self.say(f"{self._num_done}/{self._num_cells} {outcome.cell.title}: {what}{f' ({where})' if where else ''}")
             self._show()
 

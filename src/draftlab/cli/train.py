@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 def train(
     target: options.Target = None,
+    student: Annotated[
+        str | None,
+        typer.Option(
+            help="head: reads the target's hidden states. model: a small model, for any engine. [default: head]"
+        ),
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(help="Text files, folders or suites that are like your prompts. [default: texts of this machine]"),
@@ -36,6 +42,19 @@ def train(
     layers: Annotated[
         str | None, typer.Option(help="After which layers hidden states are read, such as 10,20,30.")
     ] = None,
+    position_decay: Annotated[
+        float | None, typer.Option(help="What each further step ahead counts in the loss. [default: 0.8]")
+    ] = None,
+    num_layers: Annotated[
+        int | None, typer.Option(help="Of a small model. [default: one for eight of the target's]")
+    ] = None,
+    from_layers: Annotated[
+        str | None,
+        typer.Option(help="Layers of the target, from 0 on, that it begins with, such as 0,10,20,29; or fresh."),
+    ] = None,
+    on_policy: Annotated[
+        float | None, typer.Option(help="Of so many of its batches a small model writes the ends. [default: 0]")
+    ] = None,
     seed: options.Seed = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
@@ -43,7 +62,7 @@ def train(
     allow_pickle: options.AllowPickle = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the target's texts and hidden states.")] = False,
 ) -> None:
-    """Train a small drafter on the target's own texts; it runs here and, in EAGLE-3's format, elsewhere."""
+    """Train a small drafter on the target's own texts: a head in EAGLE-3's format, or a small language model."""
     from pydantic import ValidationError
 
     from draftlab.cli.progress import Steps
@@ -51,9 +70,12 @@ def train(
     from draftlab.train.settings import TrainSettings
 
     given = options.given(
-        target=target, data=data, minutes=minutes, draft_vocab=draft_vocab, loss=loss, steps_ahead=steps_ahead,
-        layers_read=None if layers is None else _numbers(layers), seed=seed, dtype=dtype, device=device,
-        trust_remote_code=trust_remote_code, allow_pickle=allow_pickle,
+        target=target, student=student, data=data, minutes=minutes, draft_vocab=draft_vocab, loss=loss,
+        steps_ahead=steps_ahead, layers_read=None if layers is None else _numbers("layers", layers),
+        position_decay=position_decay, num_layers=num_layers,
+        from_layers=from_layers if from_layers in (None, "fresh") else _numbers("from-layers", from_layers),
+        on_policy=on_policy, seed=seed, dtype=dtype, device=device, trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
     )  # fmt: skip
     settings = None
     if resume:
@@ -84,11 +106,13 @@ def _show(trained: Trained) -> None:
     last = trained.curve[-1]
     typer.echo(f"{trained.folder}: {trained.num_bytes / 1e6:.1f} MB")
     typer.echo(last.line())
-    typer.echo(f"measure it: draftlab bench --drafter eagle:{trained.folder} --gamma {last.gamma} --target ...")
+    typer.echo(
+        f"measure it: draftlab bench --drafter {trained.drafter}:{trained.folder} --gamma {last.gamma} --target ..."
+    )
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _numbers(flag: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise DraftlabError(f"--layers cannot be '{text}'", "Write numbers with commas, such as 10,20,30.") from error
+        raise DraftlabError(f"--{flag} cannot be '{text}'", "Write numbers with commas, such as 10,20,29.") from error

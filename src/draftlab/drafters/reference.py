@@ -71,6 +71,14 @@ def build_drafter(reference: DrafterReference, context: DrafterContext) -> Draft
     return drafter
 
 
+def require_options(text: str) -> None:
+    """Refuse a reference whose options its drafter does not have, without building it."""
+    reference = parse_drafter(text)
+    _convert(reference, DRAFTERS.load(reference.name).build)
+    if reference.name == _HYBRID and reference.argument:
+        require_options(reference.argument)
+
+
 def _convert(reference: DrafterReference, build: Callable[..., Drafter]) -> dict[str, Any]:
     parameters = inspect.signature(build).parameters.values()
     known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]

@@ -13,6 +13,7 @@ from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.hidden_states import decoder_layers
 from draftlab.engines.loading import open_checkpoint
 from draftlab.engines.placement import free_memory
+from draftlab.engines.shallow import shallow_copy
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions, ModelSource
@@ -71,6 +72,10 @@ class BatchNetwork:
         weight = getattr(norm, "weight", None)
         return weight.detach().clone() if isinstance(weight, Tensor) else None
 
+    def shallow(self, layers: Sequence[int], *, fresh: bool) -> Any:
+        """A network in float32 with some of the layers, or as many new ones."""
+        return shallow_copy(self._network, layers, fresh=fresh)
+
     def free_memory(self) -> int:
         """Bytes, where the network is."""
         return free_memory(self._device)
@@ -105,8 +110,8 @@ class BatchNetwork:
             for step in range(max(1, num)):
                 out = self._network.base_model(input_ids=new, past_key_values=cache, use_cache=True)
                 final = out.last_hidden_state
-                parts.append(caught.take())
                 finals.append(final.cpu())
+                parts.append(caught.take() if layers else finals[-1][..., :0])
                 if step < num:
                     logits = self._network.get_output_embeddings()(final[:, -1])
                     new = _next(logits, temperature, rng)

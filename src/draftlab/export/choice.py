@@ -11,6 +11,7 @@ from draftlab.errors import DraftlabError, UnknownNameError
 from draftlab.records import Arm, RunManifest
 from draftlab.report.measure import ArmReport, Report, measure
 from draftlab.report.names import key_of, title_of
+from draftlab.report.noise import pays
 from draftlab.report.reading import Run
 from draftlab.report.verdict import best_arm, times
 from draftlab.stats import MIN_PROMPTS, Estimate
@@ -53,17 +54,12 @@ def choose(folder: Path, named: str | None = None) -> Choice:
         why = "as asked for with --arm" + (f": {_measured(found)}" if found else "")
         return _choice(run, report, arm, found, why)
     lossless = [arm for arm in reports.values() if arm.lossless]
-    best = best_arm([arm for arm in lossless if pays(arm)])
+    best = best_arm([arm for arm in lossless if pays(arm.walltime_speedup, arm.within_noise)])
     if best is None:
         return _choice(run, report, run.baseline, None, _why_plain(best_arm(lossless)))
     arm = next(arm for arm in run.arms("drafted") if key_of(arm) == key_of(best))
     among = f", the best of {len(lossless)} lossless arms" if len(lossless) > 1 else ""
     return _choice(run, report, arm, best, f"{_measured(best)}{among}")
-
-
-def pays(arm: ArmReport) -> bool:
-    """Whether its speed-up is above 1 with its interval, and beyond the noise of the run."""
-    return (arm.walltime_speedup.low or 0.0) > 1.0 and arm.within_noise is False
 
 
 def synthetic_rates(choice: Choice) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from draftlab.grid.identity import code_hash, component_hash, components_of, key
 from draftlab.grid.spec import Grid
 from draftlab.models import resolve
 from draftlab.rules import RULES
-from draftlab.spec import make_experiment
+from draftlab.spec import Experiment, make_experiment
 from draftlab.suites import load_suite
 
 
@@ -43,6 +43,11 @@ class Cell(BaseModel):
         return f"{self.target}, {self.drafter}, {self.rule}{at}, {self.suite}"
 
 
+def is_as_asked(cell: Cell) -> bool:
+    """Whether what would run here is what its key says; code, prompts or models may have changed, or be others here."""
+    return key_here(make_experiment(cell.experiment)) == cell.key
+
+
 def cells_of(grid: Grid) -> list[Cell]:
     """Every cell, each checked as far as it can be without loading a model."""
     cells = [_cell(grid, *combination) for combination in grid.combinations()]
@@ -62,19 +67,8 @@ def _cell(grid: Grid, target: str, drafter: str, rule: str, temperature: float |
     }
     experiment = make_experiment(settings)
     _require_names(target, drafter, rule)
-    prompts = load_suite(suite).first(experiment.limit)
-    content = {
-        "experiment": experiment.model_dump(mode="json"),
-        "code": [
-            code_hash(),
-            component_hash("rule", rule),
-            *(component_hash("drafter", n) for n in components_of(drafter)),
-        ],
-        "data": prompts.fingerprint,
-        "models": [model_hash(name) for name in (target, *models_of(drafter))],
-    }
     return Cell(
-        key=key_of(content),
+        key=key_here(experiment),
         target=target,
         drafter=drafter,
         rule=rule,
@@ -82,6 +76,20 @@ def _cell(grid: Grid, target: str, drafter: str, rule: str, temperature: float |
         suite=suite,
         experiment=experiment.model_dump(mode="json", exclude_unset=True),
     )
+
+
+def key_here(experiment: Experiment) -> str:
+    """The key of a cell as this machine would run it: by its code, its prompts and its models."""
+    (drafter,), (suite,) = experiment.drafters, experiment.suites
+    code = [code_hash(), component_hash("rule", experiment.rule)]
+    code += [component_hash("drafter", name) for name in components_of(drafter)]
+    content = {
+        "experiment": experiment.model_dump(mode="json"),
+        "code": code,
+        "data": load_suite(suite).first(experiment.limit).fingerprint,
+        "models": [model_hash(name) for name in (experiment.target, *models_of(drafter))],
+    }
+    return key_of(content)
 
 
 def _require_names(target: str, drafter: str, rule: str) -> None:

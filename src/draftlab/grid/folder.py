@@ -19,7 +19,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from draftlab.errors import DraftlabError
-from draftlab.grid.cells import Cell, cells_of
+from draftlab.grid.cells import Cell
 from draftlab.grid.spec import Grid
 from draftlab.report.measure import is_complete
 from draftlab.report.reading import Run
@@ -63,18 +63,33 @@ class SweepFolder:
         return (folder / _SWEEP).is_file()
 
     @classmethod
-    def begin(cls, folder: Path, grid: Grid, command: Iterable[str], *, resume: bool) -> Self:
-        """A new sweep, or one that goes on; its grid may have grown or shrunk since."""
+    def prepare(cls, folder: Path, *, resume: bool) -> Self:
+        """A place for a new sweep, or that of one that goes on. Nothing of a sweep is changed yet."""
+        if resume and not cls.is_one(folder):
+            raise DraftlabError(f"there is no sweep in {folder} to be resumed", "Is --out right?")
         if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "there is already a sweep in" if cls.is_one(folder) else "a sweep cannot be put into the full folder"
             raise DraftlabError(f"{what} {folder}", "Pass --resume to finish it, or another folder with --out.")
-        record = SweepRecord(created=now(), command=tuple(command), grid=grid, cells=tuple(cells_of(grid)))
-        sweep = cls(folder)
         with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder)
+
+    def write(self, grid: Grid, cells: Iterable[Cell], command: Iterable[str]) -> int:
+        """Put on record what is asked for; only who drives the sweep may.
+
+        Returns how many complete cells of the sweep are asked for again under another key: they were made with other
+        code, prompts or models.
+        """
+        cells = tuple(cells)
+        before = self.record().cells if self.is_one(self.folder) else ()
+        asked = {cell.title: cell for cell in cells}
+        record = SweepRecord(created=now(), command=tuple(command), grid=grid, cells=cells)
+        with explained(self.folder):
             for name in ("cells", "work", "failed"):
-                (folder / name).mkdir(parents=True, exist_ok=True)
-            _write(folder / _SWEEP, record.model_dump_json(by_alias=True, indent=1))
-        return sweep
+                (self.folder / name).mkdir(exist_ok=True)
+            _write(self.folder / _SWEEP, record.model_dump_json(by_alias=True, indent=1))
+        again = [cell for cell in before if _differs(cell, asked.get(cell.title))]
+        return sum(self.cell(cell.key).is_dir() for cell in again)
 
     def record(self) -> SweepRecord:
         """The grid and its cells."""
@@ -102,17 +117,21 @@ class SweepFolder:
         """Where one is made."""
         return self.folder / "work" / key
 
+    def lock(self, key: str) -> Path:
+        """Held by who makes it."""
+        return self.folder / "work" / f"{key}.lock"
+
     def log(self, key: str) -> Path:
         """What the process that made it said."""
         return self.folder / "work" / f"{key}.log"
 
-    def run(self, key: str) -> Run | None:
-        """A complete cell, read; None where it is not there or cannot be read."""
+    def run(self, cell: Cell) -> Run | None:
+        """A complete cell, read; None where it is not there, cannot be read, or is the run of something else."""
         try:
-            run = Run.read(Store.open(self.cell(key)))
-            return run if is_complete(run) else None
+            run = Run.read(Store.open(self.cell(cell.key)))
         except DraftlabError:
             return None
+        return run if is_complete(run) and run.manifest.experiment == cell.experiment else None
 
     def set_damaged_aside(self, key: str) -> None:
         """Keep what stands in a cell's place and is no cell; it is done again."""
@@ -156,6 +175,11 @@ class SweepFolder:
                 failure = Failure.model_validate_json(path.read_text(encoding="utf-8"))
                 found[failure.key] = failure
         return found
+
+
+def _differs(cell: Cell, asked: Cell | None) -> bool:
+    """The same experiment under another key."""
+    return asked is not None and asked.experiment == cell.experiment and asked.key != cell.key
 
 
 def now() -> str:

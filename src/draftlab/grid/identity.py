@@ -12,6 +12,7 @@ from typing import Any
 
 from draftlab.drafters import DRAFTERS
 from draftlab.drafters.reference import parse_drafter
+from draftlab.errors import DraftlabError
 from draftlab.models import resolve
 from draftlab.rules import RULES
 
@@ -60,7 +61,9 @@ def models_of(drafter: str) -> Iterator[str]:
     reference = parse_drafter(drafter)
     if reference.name == "lookup" and reference.argument:
         yield from models_of(reference.argument)
-    elif reference.argument and reference.name in ("model", "eagle"):
+    elif reference.name in ("model", "eagle"):
+        if not reference.argument:
+            raise DraftlabError(f"the drafter '{drafter}' names no model", f"Write {reference.name}:NAME.")
         yield reference.argument
 
 

@@ -41,10 +41,13 @@ def heat_maps(report: GridReport) -> Iterator[HeatMap]:
 
 
 def _by_suite(points: Sequence[_Point]) -> Iterator[tuple[str, list[_Point]]]:
-    """All suites together where that is known of any, else each by itself."""
+    """All suites together; and each by itself where that is not known of every drafter and draft length."""
     whole = [point for point in points if point.suite == ALL]
-    for suite in dict.fromkeys(point.suite for point in whole or points):
-        yield "all suites" if suite == ALL else suite, [point for point in points if point.suite == suite]
+    if whole:
+        yield "all suites", whole
+    if len(whole) < len({(point.drafter, point.gamma) for point in points}):
+        for suite in dict.fromkeys(point.suite for point in points if point.suite != ALL):
+            yield suite, [point for point in points if point.suite == suite]
 
 
 def _map(name: str, title: str, cells: dict[tuple[str, str], float | None], *, is_speed: bool) -> HeatMap:

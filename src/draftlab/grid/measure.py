@@ -16,7 +16,8 @@ from draftlab.pairs import Pairs
 from draftlab.records import Arm
 from draftlab.report.measure import estimate
 from draftlab.report.names import gamma_of
-from draftlab.report.reading import Run
+from draftlab.report.noise import is_within_noise, pays
+from draftlab.report.reading import Run, folder_name
 from draftlab.stats import Estimate
 
 ALL = "all"
@@ -45,6 +46,10 @@ class Speed(Point):
     """Its place in the list of machines."""
     num_prompts: int
     num_failed: int
+    """Decodes of it that failed, of its plain decoding included."""
+    num_real: int
+    """Greedy texts that differ from the plain ones for another reason than rounding: a fault."""
+    within_noise: bool | None
     walltime_speedup: Estimate
     tokens_per_s: Estimate
     baseline_tokens_per_s: Estimate
@@ -67,12 +72,12 @@ class Best(BaseModel):
     suite: str
     machine: int
     pays: bool
-    """Whether the interval of its speed-up is above 1."""
+    """Whether its speed-up is above 1 with its interval, and beyond the noise."""
     loses: bool
     """Whether it is below: plain decoding is the best there is."""
     best: Speed
     rivals: int
-    """Other lossless arms whose interval reaches up to its speed-up."""
+    """Other lossless arms that cannot be told from it: their interval reaches up to its speed-up, or they have none."""
 
 
 class CellState(BaseModel):
@@ -101,8 +106,9 @@ class GridReport(BaseModel):
 
     @property
     def has_failures(self) -> bool:
-        """Whether a cell could not be run, or a decode of one failed."""
-        return any(cell.error for cell in self.missing) or any(speed.num_failed for speed in self.speeds)
+        """Whether a cell could not be run, a decode failed, or a greedy text really differs."""
+        faults = any(speed.num_failed or speed.num_real for speed in self.speeds)
+        return faults or any(cell.error for cell in self.missing)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,10 @@ class _Measured:
     point: Point
     machine: str
     pairs: Pairs
+    control: Pairs | None
+    """Plain decoding against itself."""
     num_failed: int
+    num_real: int
 
 
 def measure_grid(sweep: SweepFolder) -> GridReport:
@@ -121,7 +130,7 @@ def measure_grid(sweep: SweepFolder) -> GridReport:
     measured: list[_Measured] = []
     missing: list[CellState] = []
     for cell in record.cells:
-        run = sweep.run(cell.key)
+        run = sweep.run(cell)
         if run is None:
             failure = failures.get(cell.key)
             missing.append(CellState(key=cell.key, title=cell.title, error=failure.error if failure else None))
@@ -130,7 +139,7 @@ def measure_grid(sweep: SweepFolder) -> GridReport:
     machines = list(dict.fromkeys(each.machine for each in measured))
     speeds = [_speed(point, group, machines) for point, group in _groups(measured, by_machine=True)]
     return GridReport(
-        sweep=str(sweep.folder),
+        sweep=folder_name(sweep.folder),
         num_cells=len(record.cells),
         num_done=len(record.cells) - len(missing),
         machines=machines,
@@ -141,10 +150,28 @@ def measure_grid(sweep: SweepFolder) -> GridReport:
     )
 
 
+def broken_arm(run: Run) -> str | None:
+    """The line that says that no decode of an arm succeeded, so that there is nothing to measure."""
+    for arm in run.arms("baseline", "drafted"):
+        traces = run.traces_of(arm)
+        if traces and all(trace.status == "failed" for trace in traces):
+            return f"every decode of {arm.id} failed: {traces[0].error}"
+    return None
+
+
 def _arms(cell: Cell, run: Run) -> Iterator[_Measured]:
+    plain = [trace for arm in run.arms("baseline", "control", "closing") for trace in run.traces_of(arm)]
+    control = [run.pairs(arm) for arm in run.arms("control")]
     for arm in run.arms("drafted"):
-        failed = sum(trace.status == "failed" for trace in run.traces_of(arm))
-        yield _Measured(_point(cell, arm, run), _machine(run), run.pairs(arm), failed)
+        traces = [*run.traces_of(arm), *plain]
+        yield _Measured(
+            _point(cell, arm, run),
+            _machine(run),
+            run.pairs(arm),
+            control[0] if control else None,
+            num_failed=sum(trace.status == "failed" for trace in traces),
+            num_real=sum(key[0] == arm.id and found.kind == "real" for key, found in run.examined.items()),
+        )
 
 
 def _machine(run: Run) -> str:
@@ -181,28 +208,31 @@ def _groups(measured: Iterable[_Measured], *, by_machine: bool) -> list[tuple[Po
     ]
 
 
-def _pooled(group: Sequence[_Measured]) -> Pairs:
-    """Two suites may use one name for two prompts."""
-    return Pairs(
-        {f"{each.point.suite}\0{prompt}": pairs for each in group for prompt, pairs in each.pairs.by_prompt.items()}
-    )
+def _pooled(pairs: Iterable[tuple[str, Pairs]]) -> Pairs:
+    """Of several suites by name, two of which may use one id for two prompts."""
+    return Pairs({f"{suite}\0{prompt}": both for suite, each in pairs for prompt, both in each.by_prompt.items()})
 
 
 def _speed(point: Point, group: Sequence[_Measured], machines: Sequence[str]) -> Speed:
-    pairs = _pooled(group)
+    pairs = _pooled((each.point.suite, each.pairs) for each in group)
+    control = [(each.point.suite, each.control) for each in group if each.control is not None]
+    floor = _pooled(control).walltime_speedup() if control else None
+    speedup = pairs.walltime_speedup()
     return Speed(
         **point.model_dump(),
         machine=machines.index(group[0].machine),
         num_prompts=len(pairs.by_prompt),
         num_failed=sum(each.num_failed for each in group),
-        walltime_speedup=pairs.walltime_speedup(),
+        num_real=sum(each.num_real for each in group),
+        walltime_speedup=speedup,
+        within_noise=is_within_noise(speedup, floor),
         tokens_per_s=estimate(tokens_per_s, pairs.arm()),
         baseline_tokens_per_s=estimate(tokens_per_s, pairs.base()),
     )
 
 
 def _acceptance(point: Point, group: Sequence[_Measured]) -> Acceptance:
-    counts = all_or_none(_pooled(group).arm())
+    counts = all_or_none(_pooled((each.point.suite, each.pairs) for each in group).arm())
     return Acceptance(
         **point.model_dump(),
         num_prompts=len(counts),
@@ -226,8 +256,12 @@ def _best(speeds: Sequence[Speed]) -> Iterator[Best]:
             temperature=temperature,
             suite=suite,
             machine=machine,
-            pays=(best.walltime_speedup.low or 0.0) > 1.0,
+            pays=pays(best.walltime_speedup, best.within_noise),
             loses=best.walltime_speedup.high is not None and best.walltime_speedup.high < 1.0,
             best=best,
-            rivals=sum((row.walltime_speedup.high or 0.0) >= reached for row in rows if row is not best),
+            rivals=sum(_reaches(row.walltime_speedup, reached) for row in rows if row is not best),
         )
+
+
+def _reaches(speedup: Estimate, value: float) -> bool:
+    return speedup.high is None or speedup.high >= value

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from draftlab.grid.maps import HeatMap, heat_maps
-from draftlab.grid.measure import Best, GridReport
+from draftlab.grid.measure import ALL, Best, GridReport, Speed
 from draftlab.report.figure import figure
 from draftlab.report.names import one_line, short_drafter
 from draftlab.report.printable import printable_line
@@ -54,12 +54,23 @@ def notes(report: GridReport) -> Iterator[str]:
     lossy = sorted({speed.rule for speed in report.speeds if not speed.lossless})
     if lossy:
         yield f"lossy, and never named as best: {', '.join(lossy)}"
+    for suite_speed in report.speeds:
+        if suite_speed.suite != ALL:
+            yield from _faults(suite_speed)
     for cell in report.missing:
         if cell.error:
             yield f"failed: {cell.title}: {cell.error}"
     waiting = sum(cell.error is None for cell in report.missing)
     if waiting:
         yield f"cells that have not run yet: {waiting}"
+
+
+def _faults(speed: Speed) -> Iterator[str]:
+    where = f"{speed.target}, {short_drafter(speed.drafter)}, gamma {speed.gamma}, {speed.rule}, {speed.suite}"
+    if speed.num_real:
+        yield f"FAULT: {speed.num_real} greedy texts differ for another reason than rounding: {where}"
+    if speed.num_failed:
+        yield f"failed decodes, in no figure: {speed.num_failed} of {where}, plain decoding included"
 
 
 def _map(found: HeatMap) -> Table:

@@ -46,6 +46,11 @@ def is_within_noise(speedup: Estimate, floor: Estimate | None) -> bool | None:
     return 1 / reach <= speedup.value <= reach
 
 
+def pays(speedup: Estimate, within_noise: bool | None) -> bool:
+    """Whether a speed-up is above 1 with its interval, and beyond the noise of the run."""
+    return (speedup.low or 0.0) > 1.0 and within_noise is False
+
+
 def noise_reach(floor: Estimate | None) -> float | None:
     """How far above 1 a speed-up may be mere noise; 1 / reach is how far below. None where the floor is not known."""
     return max(floor.high, 1 / floor.low) if floor and floor.low and floor.high else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from draftlab.errors import DraftlabError
 from draftlab.pairs import Pairs
@@ -30,7 +31,7 @@ class Run:
         """Read a run, finished or not."""
         examined = {divergence.key: divergence for divergence in store.divergences()}
         return cls(
-            os.fsencode(store.folder).decode(errors="replace"),  # a name of any bytes, as text that JSON can hold
+            folder_name(store.folder),
             store.manifest(),
             list(store.traces()),
             examined,
@@ -73,6 +74,11 @@ class Run:
     def is_greedy(self) -> bool:
         """Whether texts are a matter of arithmetic, not of chance."""
         return self.manifest.sampling.temperature == 0.0
+
+
+def folder_name(folder: Path) -> str:
+    """A name of any bytes, as text that JSON can hold."""
+    return os.fsencode(folder).decode(errors="replace")
 
 
 def categories(manifest: RunManifest) -> list[str]:

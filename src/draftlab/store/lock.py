@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from draftlab.errors import DraftlabError
+from draftlab.errors import BusyError
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def exclusive(path: Path) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise DraftlabError(
+                raise BusyError(
                     f"another process is writing to {path.parent}", "Wait until it has ended, or use another --out."
                 ) from error
         yield

@@ -8,14 +8,16 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from draftlab.errors import DraftlabError
 from draftlab.grid.cells import Cell
 from draftlab.grid.folder import SweepFolder
 from draftlab.sweep.outcome import Listener, Outcome
+from draftlab.sweep.slots import Slot
 from draftlab.sweep.worker import BAD_INPUT
 
 _TRIES = 3
@@ -23,58 +25,19 @@ _TRIES = 3
 _GRACE_S = 5.0
 
 
-@dataclass(frozen=True)
-class Slot:
-    """Where one cell at a time runs."""
-
-    name: str
-    environment: dict[str, str] = field(default_factory=dict)
-    cores: tuple[int, ...] = ()
-
-
-def slots_here(asked: int | None) -> list[Slot]:
-    """One for each GPU; without a GPU one in all, or as many as are asked for, each with its share of the cores."""
-    import torch
-
-    gpus = torch.cuda.device_count()
-    if gpus:
-        if asked is not None and asked > gpus:
-            raise DraftlabError(
-                f"--workers {asked} is more than the {gpus} GPUs here: two cells on one would slow each other down",
-                "Leave it out for one worker a GPU.",
-            )
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        names = visible or [str(gpu) for gpu in range(gpus)]
-        return [Slot(f"GPU {name}", {"CUDA_VISIBLE_DEVICES": name}) for name in names[: asked or gpus]]
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    number = asked or 1
-    if number > len(cores):
-        raise DraftlabError(
-            f"--workers {number} is more than the {len(cores)} processors here", "Leave it out for one worker."
-        )
-    if number == 1:
-        return [Slot("worker 1")]
-    each = len(cores) // number
-    shares = [tuple(cores[i * each : (i + 1) * each]) for i in range(number)]
-    return [Slot(f"worker {i}", {"OMP_NUM_THREADS": str(each)}, share) for i, share in enumerate(shares, 1)]
-
-
 @dataclass
 class LocalWorkers:
     """Processes on this machine, one at a time in each slot."""
 
     slots: Sequence[Slot]
-    command: Callable[[Path, str, Sequence[int]], list[str]] = lambda folder, key, cores: [
-        sys.executable, "-m", "draftlab.sweep.worker", str(folder), key, ",".join(map(str, cores)),
-    ]  # fmt: skip
 
-    def __call__(self, cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Iterator[Outcome]:
+    def __call__(self, cells: Sequence[Cell], sweep: SweepFolder, listener: Listener) -> Generator[Outcome, None, None]:
         """Run every cell; those that run when the caller goes are ended, and what they have decoded is kept."""
         waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         for cell in cells:
             waiting.put(cell)
         ended: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
-        crew = _Crew(self, sweep, listener, waiting, ended)
+        crew = _Crew(sweep, listener, waiting, ended)
         threads = [threading.Thread(target=crew.work, args=(slot,), daemon=True) for slot in self.slots]
         for thread in threads:
             thread.start()
@@ -95,13 +58,12 @@ class _Crew:
 
     def __init__(
         self,
-        workers: LocalWorkers,
         sweep: SweepFolder,
         listener: Listener,
         waiting: queue.SimpleQueue[Cell],
         ended: queue.SimpleQueue[Outcome | BaseException],
     ) -> None:
-        self._workers, self._sweep, self._listener = workers, sweep, listener
+        self._sweep, self._listener = sweep, listener
         self._waiting, self._ended = waiting, ended
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
@@ -118,9 +80,9 @@ class _Crew:
             self._ended.put(error)
 
     def stop(self) -> None:
-        """End what runs."""
-        self._stopped = True
+        """End what runs, and start nothing more."""
         with self._lock:
+            self._stopped = True
             running = list(self._running)
         for process in running:
             process.terminate()
@@ -148,20 +110,16 @@ class _Crew:
     def _process(self, cell: Cell, slot: Slot) -> tuple[int, str | None]:
         """Its exit status and what it said of an error."""
         error = None
-        with self._sweep.log(cell.key).open("a", encoding="utf-8") as log:
-            process = subprocess.Popen(
-                self._workers.command(self._sweep.folder, cell.key, slot.cores),
-                stdin=subprocess.PIPE,  # never written to: it closes when this process goes
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **slot.environment},
-                start_new_session=True,  # Ctrl-C reaches this program alone, which ends them
-            )
-        with self._lock:
+        with self._sweep.log(cell.key).open("a", encoding="utf-8") as log, self._lock:
+            if self._stopped:
+                return BAD_INPUT, "it was stopped"
+            process = _start(self._sweep.folder, slot, log)
             self._running.add(process)
         with process:
-            assert process.stdout is not None
+            assert process.stdin is not None and process.stdout is not None
+            with suppress(BrokenPipeError):  # it has ended already
+                process.stdin.write(cell.model_dump_json() + "\n")
+                process.stdin.flush()
             for line in process.stdout:
                 match _said(line):
                     case {"done": int(done), "of": int(total)}:
@@ -171,6 +129,23 @@ class _Crew:
         with self._lock:
             self._running.discard(process)
         return process.returncode, error
+
+
+def _start(folder: Path, slot: Slot, log: IO[str]) -> subprocess.Popen[str]:
+    """Its standard input stays open: it closes when this process goes, and the worker goes then, too."""
+    cores = ",".join(map(str, slot.cores))
+    return subprocess.Popen(
+        # -P: a file called torch.py in the folder of the experiment is no module
+        [sys.executable, "-P", "-m", "draftlab.sweep.worker", str(folder), cores],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, **slot.environment},
+        start_new_session=True,  # Ctrl-C reaches this program alone, which ends them
+    )
 
 
 def _said(line: str) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from draftlab.grid.cells import Cell
@@ -39,5 +39,5 @@ class Listener:
         """Something that a person should know."""
 
 
-Workers = Callable[[Sequence[Cell], SweepFolder, Listener], Iterator[Outcome]]
-"""Who runs cells: each is yielded when it has ended, in any order."""
+Workers = Callable[[Sequence[Cell], SweepFolder, Listener], Generator[Outcome, None, None]]
+"""Who runs cells: each is yielded when it has ended, in any order. Closed, it has ended what ran."""

@@ -1,4 +1,4 @@
-"""The process of one cell: `python -m draftlab.sweep.worker FOLDER KEY [CORES]`.
+"""The process of one cell: `python -m draftlab.sweep.worker FOLDER [CORES]`, with the cell as a line of JSON.
 
 A process for each cell, so that none begins with what another has left in memory, and a crash costs one cell. It says
 on standard output how far it is, a JSON object a line, and ends when whoever started it has gone.
@@ -16,23 +16,22 @@ from typing import Any
 BAD_INPUT = 2
 
 
-def main(folder: str, key: str, cores: str = "") -> int:
+def main(folder: str, cores: str = "") -> int:
     """Run the cell and put it into its place."""
+    asked = sys.stdin.buffer.readline()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     from draftlab.errors import DraftlabError
+    from draftlab.grid.cells import Cell
     from draftlab.grid.folder import SweepFolder
-    from draftlab.sweep.cell import one_line, run_cell
+    from draftlab.sweep.cell import make_cell, one_line
 
-    sweep = SweepFolder(Path(folder))
-    (cell,) = [cell for cell in sweep.record().cells if cell.key == key]
     try:
-        run_cell(cell.experiment, sweep.work(key), _teller())
+        make_cell(Cell.model_validate_json(asked), SweepFolder(Path(folder)), _teller())
     except DraftlabError as error:
         _tell(error=one_line(error))
         return BAD_INPUT
-    sweep.keep(key, sweep.work(key))
     return 0
 
 

@@ -50,7 +50,7 @@ def _shard(batch: Batch, planned: PlannedBatch, stop_tokens: Collection[int], fo
     """Without what comes after a text's end; a text that strays into a prompt of a suite has no end to learn up to."""
     length = len(planned.prompts[0])
     starts = torch.full((len(batch.tokens),), length if planned.new_tokens else 1)
-    ends = _ends(batch.tokens, length, stop_tokens)
+    ends = ends_of(batch.tokens, length, stop_tokens)
     if not planned.held_out:
         for i, tokens in enumerate(batch.tokens.tolist()):
             if forbidden.occurs_in(tokens[: int(ends[i])]):
@@ -58,7 +58,7 @@ def _shard(batch: Batch, planned: PlannedBatch, stop_tokens: Collection[int], fo
     return Shard(batch.tokens.to(torch.int32), batch.features, batch.final, starts.int(), ends.int())
 
 
-def _ends(tokens: Tensor, length: int, stop_tokens: Collection[int]) -> Tensor:
+def ends_of(tokens: Tensor, length: int, stop_tokens: Collection[int]) -> Tensor:
     """How many tokens there are up to the first stop after the prompt, that one included."""
     stops = torch.isin(tokens, torch.tensor(sorted(stop_tokens), dtype=tokens.dtype))
     stops[:, :length] = False

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from draftlab.train.shards import Shards
 from draftlab.train.student import Student
-from draftlab.train.unrolled import run_ahead
 
 _TEXTS = 16  # of each held-out batch
 _AHEAD = 6
 """As far as drafts are judged."""
+_ROWS = 1024  # whose logits are in memory at once
 
 
 class Point(BaseModel):
@@ -92,18 +92,21 @@ def _chains(student: Student, tokens: Tensor, features: Tensor, starts: Tensor, 
     reached, right = [], []
     behind = torch.nn.functional.pad(tokens, (0, _AHEAD + 1))
     with torch.autocast(device.type, torch.bfloat16):
-        for ahead, out in enumerate(run_ahead(student.network, tokens.to(device), features.to(device), _AHEAD)):
+        for ahead, out in enumerate(student.run_ahead(tokens.to(device), features.to(device), _AHEAD)):
             at = torch.arange(places) + 2 + ahead
             alive &= (at >= starts[:, None]) & (at < ends[:, None])
-            drafted = student.target_ids[
-                (out[alive.to(device)].to(student.head.dtype) @ student.head.T).argmax(-1).cpu()
-            ]
+            drafted = student.target_ids[_likeliest(out[alive.to(device)], student.head)]
             correct = drafted == behind[:, 2 + ahead : 2 + ahead + places][alive]
             reached.append(int(alive.sum()))
             right.append(int(correct.sum()))
             alive[alive.clone()] = correct
             lengths += alive
     return _Chains(torch.tensor(reached), torch.tensor(right), lengths)
+
+
+def _likeliest(outs: Tensor, head: Tensor) -> Tensor:
+    """[rows]: which row of the head; in parts, since a whole vocabulary's logits of all rows may not fit."""
+    return torch.cat([(some.to(head.dtype) @ head.T).argmax(-1) for some in torch.split(outs, _ROWS)]).cpu()
 
 
 def num_rounds(lengths: Sequence[int], start: int, end: int, gamma: int) -> int:

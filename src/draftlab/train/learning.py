@@ -13,14 +13,13 @@ from draftlab.errors import DraftlabError
 from draftlab.train.checkpoint import Checkpoint
 from draftlab.train.held_out import Point, judge
 from draftlab.train.losses import loss_and_gradient
+from draftlab.train.on_policy import OnPolicy
 from draftlab.train.optimiser import Optimiser
 from draftlab.train.progress import Progress
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shard, Shards
 from draftlab.train.student import Student
-from draftlab.train.unrolled import run_ahead
 
-_FADING = 0.8  # what a step counts of the one before it
 _SHARES = (0.15, 0.45)  # of the time: one step ahead, then up to two; the rest as far as asked
 _LOOKS = 8  # at the held-out texts, over the whole training
 _SAVED_EVERY = 60.0  # seconds
@@ -52,8 +51,9 @@ def learn_from(student: Student, shard: Shard, depth: int, settings: TrainSettin
     tokens, final = shard.tokens.long().to(device), shard.final.to(device)
     places = tokens.shape[1] - 1
     with torch.autocast(device.type, torch.bfloat16):
-        outs = list(run_ahead(student.network, tokens, shard.features.to(device), depth))
-    scale = sum(_FADING**step for step in range(depth))
+        outs = list(student.run_ahead(tokens, shard.features.to(device), depth))
+    fading = settings.position_decay
+    scale = sum(fading**step for step in range(depth))
     total = 0.0
     pairs = []
     for step, out in enumerate(outs):
@@ -62,7 +62,7 @@ def learn_from(student: Student, shard: Shard, depth: int, settings: TrainSettin
             continue
         teacher = final[:, step + 1 :][at[:, : places - step - 1]]
         found, gradient = loss_and_gradient(settings.loss, out[at], teacher, student.head)
-        weight = _FADING**step / scale
+        weight = fading**step / scale
         total += weight * found
         pairs.append((out[at], weight * gradient))
     if pairs:
@@ -76,13 +76,15 @@ def _learned(shard: Shard, places: int, step: int) -> torch.Tensor:
     return (predicted >= shard.starts[:, None]) & (predicted < shard.ends[:, None]) & (predicted <= places)
 
 
-def plan_steps(student: Student, shards: Shards, settings: TrainSettings, seconds: float) -> Schedule:
+def plan_steps(
+    student: Student, shards: Shards, settings: TrainSettings, seconds: float, policy: OnPolicy | None = None
+) -> Schedule:
     """As many steps as fit into `seconds`, from the time that one takes at each depth here."""
-    depths = tuple(dict.fromkeys((1, min(2, settings.steps_ahead), settings.steps_ahead)))
+    depths = tuple(dict.fromkeys((1, min(2, settings.depth), settings.depth)))
     batches = list(islice(shards.batches(settings.batch, settings.seed), 3))
     if not batches:
         raise DraftlabError("there is no text to learn from", "Give more data, or more --minutes.")
-    optimiser = Optimiser(student.network)
+    optimiser = Optimiser(student.network, student.rate)
     taken = []
     for depth in depths:
         start = monotonic()
@@ -90,7 +92,7 @@ def plan_steps(student: Student, shards: Shards, settings: TrainSettings, second
             learn_from(student, batch, depth, settings)
         taken.append((monotonic() - start) / len(batches))
         student.network.zero_grad(set_to_none=True)
-    extra = optimiser.seconds_of_a_step()
+    extra = optimiser.seconds_of_a_step() + (policy.seconds_of_a_step(batches) if policy else 0.0)
     start = monotonic()
     judge(student, shards, 0, 0.0, ())
     seconds -= (_LOOKS + 1) * (monotonic() - start)
@@ -108,9 +110,10 @@ def learn(
     checkpoint: Checkpoint,
     costs: Sequence[int],
     progress: Progress,
+    policy: OnPolicy | None = None,
 ) -> list[Point]:
     """All steps that are left; the curve, of those before an interruption too."""
-    optimiser = Optimiser(student.network)
+    optimiser = Optimiser(student.network, student.rate)
     done, curve, losses = checkpoint.load(student, optimiser)
     progress.begins("learning, steps", schedule.total)
     progress.advances(done)
@@ -123,6 +126,8 @@ def learn(
     for step, batch in enumerate(_rest(shards, settings, done), start=done):
         if step >= schedule.total:
             break
+        if policy is not None:
+            batch = policy(batch, step)
         optimiser.set_rate(step / schedule.total)
         losses.append(learn_from(student, batch, schedule.depth(step), settings))
         optimiser.step()

@@ -14,19 +14,20 @@ _CONSTANT, _LEAST = 0.3, 0.02  # of the training; of the rate
 class Optimiser:
     """Both, as one."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, rate: float = 1.0) -> None:
+        self._rate = rate
         self._named = {name: p for name, p in network.named_parameters() if p.requires_grad}
         matrices = [p for p in self._named.values() if p.ndim == 2]
         vectors = [p for p in self._named.values() if p.ndim != 2]
         self._matrices = torch.optim.Muon(
-            matrices, lr=_MATRICES, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+            matrices, lr=rate * _MATRICES, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
         )
-        self._vectors = torch.optim.AdamW(vectors, lr=_VECTORS, weight_decay=0.0)
+        self._vectors = torch.optim.AdamW(vectors, lr=rate * _VECTORS, weight_decay=0.0)
 
     def set_rate(self, share: float) -> None:
         """By how much of the training is done."""
         fall = min(1.0, (1.0 - share) / (1.0 - _CONSTANT))
-        factor = _LEAST + (1.0 - _LEAST) * fall
+        factor = self._rate * (_LEAST + (1.0 - _LEAST) * fall)
         self._matrices.param_groups[0]["lr"] = factor * _MATRICES
         self._vectors.param_groups[0]["lr"] = factor * _VECTORS
 

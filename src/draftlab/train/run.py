@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from draftlab.engines.batches import BatchNetwork, open_batches
 from draftlab.engines.licence import licence_of
@@ -23,19 +20,21 @@ from draftlab.models import resolve
 from draftlab.spec import AUTO_GAMMA, make_experiment
 from draftlab.store.failures import explained
 from draftlab.store.lock import exclusive
+from draftlab.train.begin import layers_to_keep, new_policy, new_student
 from draftlab.train.capture import capture
+from draftlab.train.card import PROVENANCE
 from draftlab.train.checkpoint import Checkpoint
 from draftlab.train.held_out import Point
 from draftlab.train.learning import Schedule, learn, plan_steps
+from draftlab.train.on_policy import OnPolicy
 from draftlab.train.overlap import Forbidden
 from draftlab.train.plan import plan_batches
-from draftlab.train.product import PROVENANCE, write_checkpoint, write_provenance
+from draftlab.train.product import write_provenance
 from draftlab.train.progress import Progress
-from draftlab.train.settings import TrainSettings
+from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shards
-from draftlab.train.student import Student, layers_to_read, new_student
-from draftlab.train.texts import Text, digest_of, held_out_sources, texts_of
-from draftlab.train.vocabulary import choose_tokens, count_tokens
+from draftlab.train.student import Student
+from draftlab.train.texts import Text, digest_of, texts_of
 from draftlab.workbench import Workbench, load_options
 
 _STATE = "training.json"
@@ -65,11 +64,23 @@ class Trained:
     folder: Path
     num_bytes: int
     curve: list[Point]
+    drafter: str
+    """The name of the drafter that runs it."""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """All that learning needs beside the texts."""
+
+    student: Student
+    facts: dict[str, Any]
+    policy: OnPolicy | None
 
 
 def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, keep: bool = False) -> Trained:
     """Train into `folder`; `settings` None goes on with what is there. `keep` leaves the target's texts on disk."""
     if settings is not None:  # refused before anything is written
+        require_fitting(settings)
         resolve(settings.target)
         if settings.data:
             texts_of(settings.data)
@@ -77,18 +88,19 @@ def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, k
     state = _begin(settings, folder)
     with explained(folder), exclusive(folder / "lock"):
         shards = Shards(work)
-        student, data = _student(state, folder, shards, progress)
+        ready = _student(state, folder, shards, progress)
+        student = ready.student
         if not state.costs:
             state.costs = _costs(student, state.settings, work / "untrained", progress)
             _save(state, folder)
-        schedule = _schedule(state, folder, student, shards, progress)
+        schedule = _schedule(state, folder, ready, shards, progress)
         checkpoint = Checkpoint(work / "checkpoint.safetensors")
-        curve = learn(student, shards, schedule, state.settings, checkpoint, state.costs, progress)
-        num_bytes = write_checkpoint(student, folder)
-        write_provenance(folder, state.settings, data, curve)
+        curve = learn(student, shards, schedule, state.settings, checkpoint, state.costs, progress, ready.policy)
+        num_bytes = student.write(folder)
+        write_provenance(folder, state.settings, ready.facts, curve)
     if not keep:
         shutil.rmtree(work, ignore_errors=True)
-    return Trained(folder, num_bytes, curve)
+    return Trained(folder, num_bytes, curve, student.drafter)
 
 
 def _begin(settings: TrainSettings | None, folder: Path) -> _State:
@@ -118,26 +130,20 @@ def _save(state: _State, folder: Path) -> None:
     part.rename(folder / _STATE)
 
 
-def _student(state: _State, folder: Path, shards: Shards, progress: Progress) -> tuple[Student, dict[str, Any]]:
-    """Load the target, let it write, and make a drafter of the right shape; the target's memory is free again after."""
+def _student(state: _State, folder: Path, shards: Shards, progress: Progress) -> _Ready:
+    """Load the target, let it write, and make a student of the right shape; the target's memory is free again after."""
     settings = state.settings
     progress.say(f"loading target {settings.target}")
     experiment = _experiment(settings)
     target = open_batches(resolve(settings.target), load_options(experiment, progress.say))
-    layers = layers_to_read(target.num_layers, settings.layers_read)
-    if not all(1 <= layer <= target.num_layers for layer in layers):
-        raise DraftlabError(
-            f"hidden states after {', '.join(map(str, layers))} layers were asked for, and the target has "
-            f"{target.num_layers}",
-            "Give numbers from 1 up to that.",
-        )
+    layers = layers_to_keep(target, settings)
     stop_tokens = decoding_defaults(target.generation_config).get("eos_token_id", ())
     if not state.captured:
         _capture(state, folder, target, layers, stop_tokens, shards, progress)
-    ids = _target_ids(settings, shards.folder, shards, target, stop_tokens)
-    return new_student(target, layers, ids, settings.seed), _facts(
-        shards, ids, settings.target, Forbidden(target.tokenizer.encode)
-    )
+    student, shape = new_student(target, settings, shards, stop_tokens)
+    forbidden = Forbidden(target.tokenizer.encode)
+    facts = {**shape, **_facts(shards, settings.target, forbidden)}
+    return _Ready(student, facts, new_policy(student, target, settings, stop_tokens, forbidden))
 
 
 def _capture(
@@ -179,42 +185,26 @@ def _require_same(state: _State, texts: Sequence[Text]) -> None:
     state.data_sha256 = digest
 
 
-def _target_ids(
-    settings: TrainSettings, work: Path, shards: Shards, target: BatchNetwork, stop_tokens: tuple[int, ...]
-) -> Tensor:
-    path = work / "tokens.safetensors"
-    if not path.is_file():
-        texts = texts_of(settings.data)
-        held = held_out_sources(texts)
-        learned = (text.text for text in texts if text.source not in held)
-        encoded: Iterator[list[int]] = (target.tokenizer.encode(text) for text in islice(learned, 20_000))
-        counts = count_tokens(shards, encoded, len(target.head()))
-        part = path.with_suffix(".part")
-        save_file({"ids": choose_tokens(counts, settings.draft_vocab, stop_tokens)}, part)
-        part.rename(path)
-    return load_file(path)["ids"]
-
-
 def _costs(student: Student, settings: TrainSettings, folder: Path, progress: Progress) -> tuple[int, ...]:
     """What rounds of the decoding loop cost here with a drafter of this shape; its weights do not matter."""
-    write_checkpoint(student, folder)
+    student.write(folder)
     bench = Workbench.open(_experiment(settings), progress.say)
-    costs = bench.costs(bench.drafter(f"eagle:{folder}"))
+    costs = bench.costs(bench.drafter(f"{student.drafter}:{folder}"))
     shutil.rmtree(folder)
     return costs[: AUTO_GAMMA + 1]
 
 
-def _schedule(state: _State, folder: Path, student: Student, shards: Shards, progress: Progress) -> Schedule:
+def _schedule(state: _State, folder: Path, ready: _Ready, shards: Shards, progress: Progress) -> Schedule:
     if not state.steps:
         progress.say("trying a few steps, to see how many there is time for")
         seconds = state.settings.minutes * 60 - state.captured_s
-        schedule = plan_steps(student, shards, state.settings, seconds)
+        schedule = plan_steps(ready.student, shards, state.settings, seconds, ready.policy)
         state.depths, state.steps = schedule.depths, schedule.steps
         _save(state, folder)
     return Schedule(state.depths, state.steps)
 
 
-def _facts(shards: Shards, ids: Tensor, target: str, forbidden: Forbidden) -> dict[str, Any]:
+def _facts(shards: Shards, target: str, forbidden: Forbidden) -> dict[str, Any]:
     """What the drafter learns from."""
     digest = hashlib.sha256()
     written = texts = shared = 0
@@ -229,7 +219,6 @@ def _facts(shards: Shards, ids: Tensor, target: str, forbidden: Forbidden) -> di
         "texts": texts,
         "written_tokens": written,
         "held_out_texts": held_out,
-        "draft_vocab": len(ids),
         "licence": licence_of(resolve(target)),
         "overlap": forbidden.finding(shared),
     }

@@ -6,9 +6,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from draftlab.errors import DraftlabError
 from draftlab.spec import Dtype
 
 Loss = Literal["mixed", "forward-kl", "reverse-kl", "total-variation"]
+
+
+Kind = Literal["head", "model"]
+"""A head on the target's hidden states, or a small model that stands alone."""
+_OF: dict[Kind, tuple[str, ...]] = {
+    "head": ("draft_vocab", "layers_read", "steps_ahead", "position_decay"),
+    "model": ("num_layers", "from_layers", "on_policy"),
+}
+"""What is a setting of one kind alone."""
+_FLAGS = {"layers_read": "layers"}  # the others are called as the settings
 
 
 class TrainSettings(BaseModel):
@@ -17,6 +28,7 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str
+    student: Kind = "head"
     data: tuple[str, ...] = ()
     """Files and suites; none: texts that this machine has, and made-up requests."""
     minutes: float = Field(default=20.0, gt=0.0)
@@ -28,6 +40,14 @@ class TrainSettings(BaseModel):
     loss: Loss = "mixed"
     steps_ahead: int = Field(default=3, ge=1, le=8)
     """How far the training runs ahead on hidden states of its own (EAGLE-3's training-time test)."""
+    position_decay: float = Field(default=0.8, gt=0.0, le=1.0)
+    """What a step ahead counts in the loss, of the one before it."""
+    num_layers: int | None = Field(default=None, ge=1)
+    """Of a small model; None: one for eight of the target's, and two at least."""
+    from_layers: tuple[int, ...] | Literal["fresh"] | None = None
+    """Which of the target's layers, from 0 on, it begins with; None: evenly spread with the first and the last."""
+    on_policy: float = Field(default=0.0, ge=0.0, le=1.0)
+    """The share of its training texts that it goes on with itself."""
     new_tokens: int = Field(default=192, ge=4)
     batch: int = Field(default=16, ge=1)
     """Texts in a step of training."""
@@ -36,3 +56,21 @@ class TrainSettings(BaseModel):
     device: str = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
+
+    @property
+    def depth(self) -> int:
+        """How far the training runs ahead: a small model's inputs are tokens, so that nothing is new further on."""
+        return self.steps_ahead if self.student == "head" else 1
+
+
+def require_fitting(settings: TrainSettings) -> None:
+    """Refuse what is given and says nothing to the student that is asked for, or twice."""
+    other: Kind = "model" if settings.student == "head" else "head"
+    for name in _OF[other]:
+        if name in settings.model_fields_set:
+            flag = _FLAGS.get(name, name.replace("_", "-"))
+            raise DraftlabError(
+                f"--{flag} is for --student {other}, and the student is a {settings.student}", "Leave one of them out."
+            )
+    if settings.num_layers is not None and isinstance(settings.from_layers, tuple):
+        raise DraftlabError("--from-layers names the layers already", "Leave --num-layers out.")

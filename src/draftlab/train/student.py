@@ -1,98 +1,54 @@
-"""What learns: an EAGLE-3 head, made to begin with the guess that the target's last hidden state is already right."""
+"""What learns, whatever it is: the loop of training, its checkpoints and its curve know no more of it than this."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
 
-import torch
-from torch import Tensor
-
-from draftlab.drafters.eagle.checkpoint import EagleCheckpoint, read_checkpoint
-from draftlab.drafters.eagle.network import EagleNetwork
-from draftlab.engines.batches import BatchNetwork
-from draftlab.types import StoredTensors
-
-_QUIET = 0.3  # of the usual size: what the new layer adds at first
-_FROM_TARGET = ("rms_norm_eps", "rope_theta", "rope_parameters", "max_position_embeddings", "head_dim", "bos_token_id",
-                "eos_token_id")  # fmt: skip
+from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
-class Student:
-    """The network that is trained, with what it borrows from the target and never changes."""
+class Student(Protocol):
+    """A drafter in the making. Its vocabulary's rows are the target's own and are never changed."""
 
-    network: EagleNetwork
-    config: Mapping[str, Any]
-    """Of its checkpoint."""
-    embedding: Tensor
-    """[vocab, width]"""
-    head: Tensor
-    """[draft vocab, width]: the target's rows of the tokens that it drafts."""
-    target_ids: Tensor
-    """[draft vocab], rising"""
+    @property
+    def drafter(self) -> str:
+        """The name of the drafter that runs what it leaves."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained are its parameters that take gradients."""
+        ...
+
+    @property
+    def rate(self) -> float:
+        """By what the usual learning rate is multiplied: less where it begins with weights that are worth keeping."""
+        ...
+
+    @property
+    def head(self) -> Tensor:
+        """[tokens, width]: the target's rows of the tokens that it can draft."""
+        ...
+
+    @property
+    def target_ids(self) -> Tensor:
+        """[tokens], rising: what the target calls them."""
+        ...
+
+    def run_ahead(self, tokens: Tensor, features: Tensor, num_steps: int) -> Iterator[Tensor]:
+        """tokens [texts, length], features [texts, length - 1, ...] -> of each step, what `head` reads.
+
+        Step s at place i [texts, length - 1, width] is the guess of the token at i + 2 + s, of a draft that has read
+        the text up to the token at i + 1 and was right since. The last s places of a step mean nothing.
+        """
+        ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is trained, in float32, by the names of the checkpoint."""
-        return {name: value.detach() for name, value in self.network.named_parameters() if name != "lm_head.weight"}
+        """What is trained, in float32, by the names of its file."""
+        ...
 
-
-def layers_to_read(num_layers: int, asked: Sequence[int] | None) -> tuple[int, ...]:
-    """A low, a middle and the last hidden state; from low to high, as whoever loads a head reads them."""
-    return tuple(sorted(set(asked or (max(1, num_layers // 3), max(1, 2 * num_layers // 3), num_layers))))
-
-
-def config_of(target: BatchNetwork, layers: Sequence[int], draft_vocab: int) -> dict[str, Any]:
-    """config.json of an EAGLE-3 head for `target`, as vLLM reads it."""
-    config = target.config
-    vocab, width = target.head().shape
-    heads = config.num_attention_heads
-    given = {name: getattr(config, name) for name in _FROM_TARGET if getattr(config, name, None) is not None}
-    return {
-        **given,
-        "architectures": ["LlamaForCausalLMEagle3"],
-        "model_type": "llama",
-        "hidden_act": "silu",
-        "hidden_size": width,
-        "target_hidden_size": width,
-        "intermediate_size": getattr(config, "intermediate_size", None) or 4 * width,
-        "num_attention_heads": heads,
-        "num_key_value_heads": getattr(config, "num_key_value_heads", None) or heads,
-        "num_hidden_layers": 1,
-        "vocab_size": vocab,
-        "draft_vocab_size": draft_vocab,
-        "tie_word_embeddings": False,
-        "torch_dtype": "bfloat16",
-        "fc_norm": True,
-        "norm_output": True,
-        "eagle_aux_hidden_state_layer_ids": list(layers),
-    }
-
-
-def new_student(target: BatchNetwork, layers: Sequence[int], target_ids: Tensor, seed: int) -> Student:
-    """An untrained one; the same for the same seed."""
-    config = config_of(target, layers, len(target_ids))
-    width = int(config["hidden_size"])
-    torch.manual_seed(seed)
-    stored = StoredTensors("new head", config, {"fc.weight": torch.empty(width, len(layers) * width),
-                                                "midlayer.hidden_norm.weight": torch.empty(width)}, {})  # fmt: skip
-    checkpoint: EagleCheckpoint = read_checkpoint(stored)
-    network = EagleNetwork(checkpoint).float()
-    _begin(network, target.final_scale(), layers[-1] == target.num_layers, width)
-    network.lm_head.requires_grad_(False)
-    embedding = target.embedding().clone()
-    network.embedding = embedding
-    return Student(network, config, embedding, target.head()[target_ids].clone(), target_ids)
-
-
-@torch.no_grad()
-def _begin(network: EagleNetwork, final_scale: Tensor | None, reads_last: bool, width: int) -> None:
-    """The last of the hidden states that are read passes through, normed as the target's head knows it."""
-    assert network.fc_norm is not None
-    if final_scale is not None and reads_last:
-        network.fc_norm[-1].weight.copy_(final_scale)  # type: ignore[operator]
-    network.fc.weight.mul_(0.1)
-    network.fc.weight[:, -width:] = torch.eye(width)
-    network.midlayer.self_attn.o_proj.weight.mul_(_QUIET)
-    network.midlayer.mlp.down_proj.weight.mul_(_QUIET)
+    def write(self, folder: Path) -> int:
+        """Write what `drafter` loads; the bytes of the weights."""
+        ...

@@ -1,0 +1,69 @@
+"""Texts that the student goes on with: where it will be when it drafts (Agarwal et al. 2024; Zhou et al. 2024).
+
+A text of the target is cut somewhere, the student draws what follows, and the target reads it and shows what it would
+have said at each place. That is what a draft is: a text of the target with some tokens of the student behind it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import torch
+from torch import Tensor
+
+from draftlab.engines.batches import BatchNetwork
+from draftlab.train.capture import ends_of
+from draftlab.train.overlap import WINDOW, Forbidden
+from draftlab.train.shards import Shard
+
+_DRAWN = 32  # tokens at most
+
+
+@dataclass(frozen=True)
+class OnPolicy:
+    """Puts such texts in the place of a share of the batches: of which, the seed and the number of the step decide."""
+
+    share: float
+    seed: int
+    student: BatchNetwork
+    target: BatchNetwork
+    stop_tokens: Collection[int]
+    forbidden: Forbidden
+
+    def __call__(self, batch: Shard, step: int) -> Shard:
+        """`batch`, or what the student makes of it."""
+        rng = random.Random(f"{self.seed} {step}")
+        return self.drawn(batch, rng) if rng.random() < self.share else batch
+
+    def drawn(self, batch: Shard, rng: random.Random) -> Shard:
+        """All texts of `batch` that are long enough, cut at one place; `batch` itself where there is none."""
+        written = [row for row in range(len(batch)) if batch.ends[row] > batch.starts[row]]
+        if not written:
+            return batch
+        row = rng.choice(written)
+        cut = rng.randrange(int(batch.starts[row]), int(batch.ends[row]))
+        some = batch.rows([row for row in range(len(batch)) if batch.ends[row] > cut])
+        chance = torch.Generator().manual_seed(rng.getrandbits(62))
+        num = min(_DRAWN, batch.tokens.shape[1] - cut)  # never longer than what the target could write
+        tokens = self.student.write(some.tokens[:, :cut].tolist(), num, (), 1.0, chance).tokens
+        read = self.target.write(tokens.tolist(), 0, (), 0.0, chance)
+        starts = some.starts.clamp_max(cut)
+        return Shard(tokens.to(torch.int32), read.features.clone(), read.final.clone(), starts, self._ends(tokens, cut))
+
+    def seconds_of_a_step(self, batches: Sequence[Shard]) -> float:
+        """What it takes of a step on average, beside the learning."""
+        start = monotonic()
+        for number, batch in enumerate(batches):
+            self.drawn(batch, random.Random(number))
+        return self.share * (monotonic() - start) / len(batches)
+
+    def _ends(self, tokens: Tensor, cut: int) -> Tensor:
+        """Up to where it is learned from: the student may end a text, or stray into a prompt of a suite."""
+        ends = ends_of(tokens, cut, self.stop_tokens)
+        for row, text in enumerate(tokens.tolist()):
+            if self.forbidden.occurs_in(text[max(0, cut - WINDOW) : int(ends[row])]):
+                ends[row] = cut
+        return ends.int()
