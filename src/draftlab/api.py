@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,13 @@ def generate(
     if not prompt.strip():
         raise DraftlabError("the prompt is empty", "Give it at least one word.")
     experiment = make_experiment({"target": target, "drafters": (drafter,), "gammas": (gamma,), **settings})
-    bench = Workbench.open(experiment, say)
+    with closing(Workbench.open(experiment, say)) as bench:
+        return _generate(bench, prompt, chat, listen)
+
+
+def _generate(bench: Workbench, prompt: str, chat: bool, listen: Listener | None) -> Generation:
+    experiment = bench.experiment
+    (drafter,), (gamma,) = experiment.drafters, experiment.gammas
     messages = ({"role": "user", "content": prompt},) if chat else None
     tokens = bench.encode(Prompt(id="prompt", prompt=None if chat else prompt, messages=messages))
     asked = experiment.max_new_tokens or DEFAULT_NEW_TOKENS
@@ -137,5 +144,5 @@ def run(
             f"engine {experiment.engine} has to be started", "Use draftlab.managed.run.run_managed, or draftlab bench."
         )
     costs = known_costs(Store.open(Path(folder)).manifest()) if resume else None
-    store = run_bench(prepare_bench(experiment, say, costs), Path(folder), resume=resume, observer=observer)
-    return RunView(store.folder)
+    with closing(prepare_bench(experiment, say, costs)) as prepared:
+        return RunView(run_bench(prepared, Path(folder), resume=resume, observer=observer).folder)

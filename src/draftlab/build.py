@@ -44,7 +44,12 @@ def prepare_bench(experiment: Experiment, say: Report = lambda _: None, costs: C
     suites = load_suites(experiment.suites, experiment.limit)
     goal = _goal(experiment, sum(len(suite.prompts) for suite in suites))
     arms = [(drafter, gamma) for drafter in experiment.drafters for gamma in experiment.gammas]
-    return prepare_on(Workbench.open(experiment, say), suites, arms, goal, costs)
+    bench = Workbench.open(experiment, say)
+    try:
+        return prepare_on(bench, suites, arms, goal, costs)
+    except BaseException:
+        bench.close()
+        raise
 
 
 def prepare_on(
@@ -86,6 +91,7 @@ def prepare_on(
         phase_prompts=_spread(ids, experiment.phases),
         detail_prompts=ids if experiment.detail == "tokens" else (),
         goal=goal,
+        close=bench.close,
     )
 
 

@@ -42,6 +42,10 @@ class ContractError(DraftlabError):
     """A drafter, rule or engine broke its contract (see `draftlab.types`)."""
 
 
+class EngineLostError(DraftlabError):
+    """What a model runs on is gone, so no decode after this one can succeed: a run ends, and can be resumed."""
+
+
 class NonFiniteLogitsError(DraftlabError):
     """A model returned NaN or infinite logits."""
 

@@ -75,7 +75,8 @@ class Experiment(BaseModel):
     engine_program: str | None = None
     """Of an engine that is started: its Python, or the program itself."""
     servers: Literal["together", "in-turn"] | None = None
-    """Of an engine that is started: both up, or one at a time. None: both where memory holds them."""
+    """Of an engine that is started: both up, or one at a time. None: both, where memory holds
+    them and there is no GPU."""
     url: str | None = None
     plain_url: str | None = None
     model: str | None = None

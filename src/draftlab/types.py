@@ -195,6 +195,8 @@ class LoadedModel:
     """Hashes of the files that it was read from; takes as long as reading them."""
     synchronize: Callable[[], None] = field(default=lambda: None)
     """Waits until the device has finished; nothing on a CPU."""
+    close: Callable[[], None] = field(default=lambda: None)
+    """Ends the processes that were started for it, after which it passes no more; nothing where there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,11 @@ class Workbench:
         stopping = Stopping(frozenset(tokens), experiment.stop_strings, decode)
         return cls(experiment, target, sampling, stopping, {}, say)
 
+    def close(self) -> None:
+        """End what was started for the models: a target that is split has processes of its own."""
+        for loaded in (self.target, *self.drafter_models.values()):
+            loaded.close()
+
     def drafter(self, reference: str) -> Drafter:
         """The drafter written as `reference`."""
         loaders = (self._load_drafter_model, self._warp_for, self._load_drafter_tensors)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,15 +21,14 @@ from draftlab.endpoint.client import Client
 from draftlab.errors import DraftlabError
 from draftlab.load.prepare import prepare_load
 from draftlab.load.run import read_load, run_load
-from draftlab.managed import process, room, run
-from draftlab.managed.engines import CONFIG, ENGINES, PORT, Launch, ServerEngine, launch
+from draftlab.managed import room, run
+from draftlab.managed.engines import CONFIG, ENGINES, PORT, Launch, launch
 from draftlab.managed.process import end_left_overs, started
 from draftlab.managed.run import plan_of, run_managed, servers_of
 from draftlab.report.measure import measure
 from draftlab.spec import make_experiment
 from draftlab.store import Store
-
-PROGRAM = str(Path(__file__).with_name("server_program.py"))
+from tests.unit.managing import PROGRAM, an_experiment, be_impatient, let_engine_behave, lives
 
 
 def serve(how: str, *more: str) -> Launch:
@@ -41,8 +41,7 @@ def quiet(_: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_GRACE_S", 1.0)
-    monkeypatch.setattr(process, "_POLL_S", 0.05)
+    be_impatient(monkeypatch)
 
 
 @pytest.fixture
@@ -55,33 +54,12 @@ def target(tmp_path: Path) -> str:
 
 @pytest.fixture
 def experiment(tmp_path: Path, target: str) -> Callable[..., Any]:
-    suite = tmp_path / "mine.jsonl"
-    lines = [{"id": f"p{i}", "category": "code", "prompt": f"text {i}"} for i in range(4)]
-    suite.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-    def make(**settings: Any) -> Any:
-        given = {"engine": "vllm", "engine_program": sys.executable, "target": target, "drafters": ("ngram",),
-                 "gammas": (4,), "suites": (str(suite),), "max_new_tokens": 8}  # fmt: skip
-        return make_experiment({**given, **settings})
-
-    return make
+    return partial(an_experiment, tmp_path)
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have `vllm` be a program of ours that behaves so."""
-
-    def behave(how: str) -> None:
-        def command(python: str, plan: Any) -> list[str]:
-            return [python, PROGRAM, how, *(["--speculative-config", "{}"] if plan.drafter else []), "--port", PORT]
-
-        monkeypatch.setattr(run, "engine_called", lambda _: ServerEngine(command, "a program"))
-
-    return behave
-
-
-def lives(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return partial(let_engine_behave, monkeypatch)
 
 
 @pytest.mark.parametrize("how", ["well", "stubborn"])

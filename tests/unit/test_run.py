@@ -13,7 +13,7 @@ from draftlab.bench.manifest import fingerprint
 from draftlab.bench.plan import plan
 from draftlab.bench.recorder import Recording
 from draftlab.bench.run import Observer, run_bench
-from draftlab.errors import DraftlabError
+from draftlab.errors import DraftlabError, EngineLostError
 from draftlab.precision import Progress
 from draftlab.records import Goal, Trace
 from draftlab.report.measure import measure
@@ -64,6 +64,26 @@ def test_a_decode_that_raises_becomes_one_failed_trace_and_the_run_goes_on(folde
     assert {trace.error for trace in failed} == {"ArithmeticError: no"}
     assert all(trace.tokens == () and trace.decode_ns is None for trace in failed)
     assert len(traces) == 6
+
+
+@pytest.mark.parametrize("raised", [ArithmeticError("no"), EngineLostError("its processes have ended")])
+def test_where_what_decodes_is_lost_the_run_ends_and_can_be_resumed(folder: Path, raised: Exception) -> None:
+    lost: list[Exception] = []
+
+    def decode(prompt: Sequence[int], room: int, seed: int) -> Recording:
+        if lost:
+            raise EngineLostError("its processes have ended")
+        if prompt == [1]:  # not in the warm-up, which takes the first
+            lost.append(raised)
+            raise raised
+        return Recording((1, 2), decode_ns=1)
+
+    with pytest.raises(EngineLostError, match="have ended"):
+        run_bench(bench(num_prompts=3, decode=decode), folder)
+    kept = [trace.status for trace in Store.open(folder).traces()]
+    assert kept == ["ok", "ok", "failed"][: 2 if isinstance(raised, EngineLostError) else 3]
+    store = run_bench(bench(num_prompts=3), folder, resume=True)
+    assert [trace.status for trace in store.traces()] == kept + ["ok"] * (6 - len(kept))
 
 
 def test_all_arms_of_a_prompt_have_one_seed_and_no_two_prompts_share_it(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from draftlab.bench.plan import PreparedBench
 from draftlab.bench.run import Observer, run_bench
+from draftlab.errors import EngineLostError
 from draftlab.events import Committed, Drafted, Event, Finished, Prefilled, Scored, Started
 from draftlab.report.measure import measure
 from draftlab.report.reading import Run
@@ -54,6 +55,16 @@ def test_the_baseline_and_every_drafted_arm_are_watched_and_the_control_is_not(t
     assert count.announced == count.done == 6
     assert all(p.rounds.drafted == (2, 2) and p.rounds.emitted == (2, 2) and p.prompt_tokens == 1 for p in phases)
     assert all(len(column) == 2 for p in phases for column in (p.draft_ns, p.target_ns, p.rest_ns))
+
+
+def test_where_what_decodes_is_lost_nothing_counts_as_watched(tmp_path: Path) -> None:
+    def lost(prompt: Sequence[int], room: int, seed: int) -> Iterator[Event]:
+        raise EngineLostError("its processes have ended")
+        yield
+
+    with pytest.raises(EngineLostError, match="have ended"):
+        run_bench(watched(lost), tmp_path / "run")
+    assert len(list(run_bench(watched(events), tmp_path / "run", resume=True).phases())) == 6
 
 
 def test_an_interrupted_run_is_incomplete_until_it_is_resumed_and_nothing_is_watched_twice(tmp_path: Path) -> None:

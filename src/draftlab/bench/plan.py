@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from draftlab.bench.clock import WallClock
@@ -72,6 +72,8 @@ class PreparedBench:
     """How well the speed-ups have to be known; None: `repetitions` and no more."""
     num_blocks: int | None = None
     """Of each repetition, where it costs something to change from one arm to the next. None: each prompt is a block."""
+    close: Callable[[], None] = field(default=lambda: None)
+    """Ends what was started for its models."""
 
 
 @dataclass(frozen=True, slots=True)

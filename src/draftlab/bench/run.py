@@ -15,7 +15,7 @@ from draftlab.bench.plan import PreparedBench, Task, plan
 from draftlab.bench.warm_up import warm_up
 from draftlab.bench.watch import num_to_watch, watch
 from draftlab.chance import derive_seed
-from draftlab.errors import CannotResumeError
+from draftlab.errors import CannotResumeError, EngineLostError
 from draftlab.machine_name import machine_of
 from draftlab.precision import Progress, progress, rounds_begun
 from draftlab.records import Trace
@@ -152,6 +152,8 @@ def _decode(bench: PreparedBench, task: Task) -> Trace:
     try:
         recording = task.arm.run(task.prompt, task.prompt.record.max_new_tokens, seed)
         text = bench.text_of(recording.tokens) if recording.text is None else recording.text
+    except EngineLostError:  # the others would fail, too, and count as done
+        raise
     except Exception as error:  # a failed decode must not take the others with it
         return trace(status="failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
     return trace(

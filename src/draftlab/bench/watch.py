@@ -10,6 +10,7 @@ from draftlab.bench.detail import record_detail
 from draftlab.bench.plan import PreparedArm, PreparedBench, PreparedPrompt, Task
 from draftlab.bench.recorder import record_phases
 from draftlab.chance import derive_seed
+from draftlab.errors import EngineLostError
 from draftlab.events import Event
 from draftlab.records import Detail, Phases, RunManifest, TokenBytes, WatchKey
 from draftlab.store import RunWriter, Store
@@ -76,6 +77,8 @@ def _try(
 ) -> _R:
     try:
         return record(arm, prompt)
+    except EngineLostError:  # the others would fail, too, and count as done
+        raise
     except Exception as error:  # a failed decode must not take the others with it
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return kind(arm=arm.arm.id, prompt_id=prompt.record.id, error=reason)

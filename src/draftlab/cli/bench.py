@@ -209,13 +209,15 @@ def _experiment(spec: Path | None, flags: dict[str, Any], folder: Path, resume: 
     own = Store.open(folder).manifest().settings()
     started = make_experiment(own)
     asked = make_experiment({**own, **settings})  # over its own: a setting may make sense only beside another
-    for name in settings:
+    for name in (name for name in settings if name != "servers"):
         if (value := getattr(asked, name)) != (had := getattr(started, name)):
             raise DraftlabError(
                 f"the run in {folder} was started with {name} = {_written(had)}, not {_written(value)}",
                 "Leave the settings out to resume it as it was, or choose another folder with --out.",
             )
-    return started
+    if asked.servers == started.servers:
+        return started
+    return started.model_copy(update={"servers": asked.servers})  # how, and not what: memory may be short by now
 
 
 def _written(value: Any) -> str:

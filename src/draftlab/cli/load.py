@@ -82,17 +82,28 @@ def _measure(experiment: Experiment, levels: tuple[int, ...], folder: Path, *, r
             f"{f', {failed} failed' if failed else ''}; blocks left: {left}"
         )
 
-    with _servers(experiment, folder, _say) as on:
+    with _servers(experiment, folder, _say, resume=resume) as (on, experiment):
         load = prepare_load(experiment, levels, on)
         run_load(load.settings, load.servers, load.prompts, folder, resume=resume, say=_say, ended=ended)
 
 
 @contextmanager
-def _servers(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> Iterator[Started | None]:
+def _servers(
+    experiment: Experiment, folder: Path, say: Callable[[str], None], *, resume: bool
+) -> Iterator[tuple[Started | None, Experiment]]:
+    """The servers that are started for it, and the experiment as it is, or was, noted."""
     if experiment.engine == "endpoint":
-        yield None
+        yield None, experiment
         return
+    from draftlab.load.run import read_load
+    from draftlab.managed.mode import as_begun, as_found
     from draftlab.managed.run import servers_of
 
-    with servers_of(experiment, folder, say) as on:
-        yield on
+    record = read_load(folder)[0].experiment if resume else {}
+    with servers_of(as_begun(experiment, record, say), folder, say) as on:
+        if not resume:
+            yield on, as_found(experiment, on)
+        elif "servers" in record:  # a measurement goes on with what is noted alone
+            yield on, experiment.model_copy(update={"servers": record["servers"]})
+        else:
+            yield on, experiment

@@ -78,7 +78,7 @@ Servers = Annotated[
     str | None,
     typer.Option(
         help="together, or in-turn: only one of the two started servers is up at a time. "
-        "[default: together where memory holds both]",
+        "[default: together where memory holds both and there is no GPU]",
         show_default=False,
     ),
 ]

@@ -14,8 +14,9 @@ import sys
 import torch.distributed as dist
 
 from draftlab.engines.loading import open_checkpoint
+from draftlab.engines.loopback import HOST
 from draftlab.engines.placement import part_of_process
-from draftlab.engines.ranks import HOST, LOADED, READY, join
+from draftlab.engines.ranks import LOADED, READY, join
 from draftlab.engines.transformers import TransformersModel
 from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions, resolve

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from draftlab.errors import DraftlabError
+from draftlab.engines.loopback import HOST, listener
+from draftlab.errors import EngineLostError
 
-HOST = "127.0.0.1"
 READY, LOADED = "ready", "loaded"
 _PATIENCE = 5.0  # seconds, at the end
 
@@ -44,14 +44,20 @@ class Ranks:
     def __init__(self, num: int, orders: Mapping[str, Any], name: str) -> None:
         """Start `num` - 1 of them, which will do as `orders` say; those of another target end."""
         if Ranks._running is not None:  # a process has one group
-            Ranks._running.close()
+            Ranks._running.close("another target was split")
         self._name = name
         self._waiting: list[list[Any]] = []
-        store = dist.TCPStore(HOST, 0, num, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+        self._end = ""
+        bound = listener()
+        port = bound.getsockname()[1]
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            HOST, port, num, is_master=True, wait_for_workers=False, master_listen_fd=bound.detach()
+        )
         self._errors = [tempfile.TemporaryFile("w+") for _ in range(1, num)]  # noqa: SIM115 - closed with them
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "draftlab.engines.follower", str(rank), str(num), str(store.port)],
+                # -P: a torch.py in the user's folder is not torch.
+                [sys.executable, "-P", "-m", "draftlab.engines.follower", str(rank), str(num), str(port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -65,7 +71,11 @@ class Ranks:
         atexit.register(self.close)
         self._tell(orders)
         self.expect(READY)
-        join(store, 0, num)
+        try:
+            join(store, 0, num)
+        except BaseException:
+            self.close()
+            raise
 
     def expect(self, word: str) -> None:
         """Wait until all of them say `word`."""
@@ -82,7 +92,10 @@ class Ranks:
     def in_step(self, call: str, *arguments: Any) -> Iterator[None]:
         """Let them do `call` while this process does the same; where either fails, none can go on."""
         if Ranks._running is not self:
-            raise DraftlabError(f"the other processes of '{self._name}' have ended", "Load it again.")
+            raise EngineLostError(
+                f"the other processes of '{self._name}' have ended: {self._end}",
+                "Load it again; a run goes on with --resume.",
+            )
         self.later(call, *arguments)
         self._tell(self._waiting)
         self._waiting = []
@@ -91,16 +104,17 @@ class Ranks:
         except BaseException as error:
             lost = isinstance(error, RuntimeError) and self._is_lost()
             found = self._lost() if lost else None
-            self.close()
+            self.close(f"{type(error).__name__}: {error}".splitlines()[0][:300])
             if found is not None:
                 raise found from error
             raise
 
-    def close(self) -> None:
+    def close(self, reason: str = "it was closed") -> None:
         """End them; again does nothing."""
         if Ranks._running is not self:
             return
         Ranks._running = None
+        self._end = reason
         atexit.unregister(self.close)
         for process in self._processes:
             _hang_up(process)
@@ -134,7 +148,7 @@ class Ranks:
             return True
         return False
 
-    def _lost(self) -> DraftlabError:
+    def _lost(self) -> EngineLostError:
         """What the first process that has ended said last; the others end, too."""
         self._is_lost()
         said = []
@@ -143,9 +157,9 @@ class Ranks:
                 errors.seek(0)
                 lines = [line.strip() for line in errors if line.strip()]
                 said.append(lines[-1] if lines else f"it ended with status {process.returncode}")
-        self.close()
         reason = said[0][:300] if said else "it says something else than it should"
-        return DraftlabError(
+        self.close(reason)
+        return EngineLostError(
             f"a process of '{self._name}' was lost: {reason}",
             "Is there memory for every part? Try a smaller --tensor-parallel, or --device spread.",
         )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from draftlab.engines.hidden_states import NetworkTap
 from draftlab.engines.loading import Checkpoint
+from draftlab.engines.loopback import on_loopback
 from draftlab.engines.ranks import LOADED, Ranks
 from draftlab.errors import UnsupportedError
 from draftlab.models import LoadOptions
@@ -64,19 +65,24 @@ class SplitModel:
         """Wait for this process's device, which has waited for the others to put their parts together."""
         self._own.synchronize()
 
+    def close(self) -> None:
+        """End the other processes."""
+        self._ranks.close()
+
 
 def load_split(checkpoint: Checkpoint) -> tuple[Any, Ranks]:
     """The part of the network that belongs here, and the processes that have the others."""
     _require_splittable(checkpoint)
     placement = checkpoint.placement()  # now, while no part has taken any memory
     options, name = checkpoint.options, checkpoint.source.reference
-    ranks = Ranks(options.tensor_parallel, {"reference": name, "options": _shared(options)}, name)
-    try:
-        network = checkpoint.load_network(placement)
-        ranks.expect(LOADED)
-    except BaseException:
-        ranks.close()
-        raise
+    with on_loopback():
+        ranks = Ranks(options.tensor_parallel, {"reference": name, "options": _shared(options)}, name)
+        try:
+            network = checkpoint.load_network(placement)
+            ranks.expect(LOADED)
+        except BaseException:
+            ranks.close()
+            raise
     if network.device.type == "cpu":
         options.say(f"{name}: split over {options.tensor_parallel} processes of one CPU, which is slower than one")
     return network, ranks

@@ -77,6 +77,7 @@ def load(source: ModelSource, options: LoadOptions) -> LoadedModel:
         description=facts,
         fingerprint=checkpoint.fingerprint,
         synchronize=model.synchronize,
+        close=model.close if isinstance(model, SplitModel) else lambda: None,
     )
 
 

@@ -8,6 +8,7 @@ import psutil
 
 from draftlab.errors import DraftlabError
 from draftlab.export.plan import Assistant, Head, Plan
+from draftlab.managed.gpu import has_gpu
 from draftlab.managed.process import Report
 from draftlab.spec import Experiment
 
@@ -19,8 +20,13 @@ _GIB = 2**30
 def take_turns(experiment: Experiment, plan: Plan, say: Report) -> bool:
     """Whether only one server is to be up at a time: where that was asked for, or memory does not hold both.
 
-    What is on a hub, or goes to a GPU, is not known here and is let through.
+    What is on a hub is not known here and is let through. Where there is a GPU the machine's memory says nothing, and
+    one server may take most of the GPU's.
     """
+    if has_gpu():
+        if experiment.servers is None:
+            say("there is a GPU, and one server may take most of its memory: they are started in turn")
+        return experiment.servers != "together"
     target = _size(Path(plan.target.name))
     drafter = _size(Path(plan.drafter.model.name)) if isinstance(plan.drafter, Assistant | Head) else 0
     one, both = target + drafter + _BESIDE, 2 * target + drafter + 2 * _BESIDE
@@ -35,7 +41,7 @@ def take_turns(experiment: Experiment, plan: Plan, say: Report) -> bool:
     if experiment.servers == "together" and not holds_both:
         raise DraftlabError(
             f"two servers of {experiment.engine} need about {both / _GIB:.1f} GiB, and {free / _GIB:.1f} are free",
-            "Leave --servers together out: they are then started in turn.",
+            "Use --servers in-turn.",
         )
     if experiment.servers == "in-turn":
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from draftlab.export.plan import (
 )
 from draftlab.managed.engines import Launch, engine_called, launch
 from draftlab.managed.head import with_all_rows
+from draftlab.managed.mode import as_begun, as_found
 from draftlab.managed.process import READY_S, Report, end_left_overs, started
 from draftlab.managed.room import take_turns
 from draftlab.managed.servers import Servers
@@ -31,6 +32,9 @@ from draftlab.report.run_view import RunView
 from draftlab.serving.prepare import serve_bench
 from draftlab.serving.started import ServerName, Started
 from draftlab.spec import Experiment, Sampling
+from draftlab.store import Store
+from draftlab.store.failures import explained
+from draftlab.store.lock import exclusive
 
 _OURS = ("rule", "exact", "device", "phases", "detail", "until", "allow_pickle", "url", "plain_url")
 
@@ -45,7 +49,12 @@ def run_managed(
     ready_s: float = READY_S,
 ) -> RunView:
     """Start the servers, run the bench on them and end them, whatever happens. Logs are in `folder`.servers."""
-    with servers_of(experiment, folder, say, ready_s) as on, serve_bench(experiment, say, on=on) as prepared:
+    if resume:
+        experiment = as_begun(experiment, Store.open(folder).manifest().experiment, say)
+    with (
+        servers_of(experiment, folder, say, ready_s) as on,
+        serve_bench(as_found(experiment, on), say, on=on) as prepared,
+    ):
         return RunView(run_bench(prepared, folder, resume=resume, observer=observer).folder)
 
 
@@ -59,17 +68,22 @@ def servers_of(
     plan = plan_of(experiment, say)
     engine.command(program, plan)  # a drafter that the engine does not have is refused before anything is written
     logs = folder.with_name(f"{folder.name}.servers")
-    end_left_overs(logs)
-    in_turn = take_turns(experiment, plan, say)
-    if isinstance(plan.drafter, Head):
-        plan = with_all_rows(plan, experiment, logs / "head", say)
-    launches: dict[ServerName, Launch] = {
-        "plain": launch(engine, program, without_drafter(plan)),
-        "speculative": launch(engine, program, plan),
-    }
-    with Servers(lambda name: started(name, launches[name], logs, say, ready_s), in_turn=in_turn) as servers:
+    with ExitStack() as until_the_end:
+        with explained(logs):
+            logs.mkdir(parents=True, exist_ok=True)
+            # Servers that are still up, and the copy of a head, may be those of a run that goes on in this folder.
+            until_the_end.enter_context(exclusive(logs / ".lock"))
+        end_left_overs(logs)
+        in_turn = take_turns(experiment, plan, say)
+        if isinstance(plan.drafter, Head):
+            plan = with_all_rows(plan, experiment, logs / "head", say)
+        launches: dict[ServerName, Launch] = {
+            "plain": launch(engine, program, without_drafter(plan)),
+            "speculative": launch(engine, program, plan),
+        }
+        servers = Servers(lambda name: started(name, launches[name], logs, say, ready_s), in_turn=in_turn)
         yield Started(
-            open=servers.open,
+            open=until_the_end.enter_context(servers).open,
             in_turn=in_turn,
             engine=experiment.engine,
             target=plan.target.name,

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self
 
+from draftlab.errors import DraftlabError
 from draftlab.serving.started import Address, ServerName
 
 Start = Callable[[ServerName], AbstractContextManager[str]]
@@ -36,8 +37,17 @@ class Servers:
             if self._in_turn:
                 self._end()
             self._starts += 1
-            self._up[name] = Address(self._running.enter_context(self._start(name)), self._starts)
+            self._up[name] = Address(self._begin(name), self._starts)
         return self._up[name]
+
+    def _begin(self, name: ServerName) -> str:
+        try:
+            return self._running.enter_context(self._start(name))
+        except DraftlabError as error:
+            if not self._up:
+                raise
+            hint = f"{error.hint or ''} Does memory hold both? If not, try --servers in-turn.".strip()
+            raise DraftlabError(str(error), hint) from error
 
     def _end(self) -> None:
         self._up.clear()
