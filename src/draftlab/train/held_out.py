@@ -13,7 +13,7 @@ from draftlab.train.shards import Shards
 from draftlab.train.student import Student
 from draftlab.train.unrolled import run_ahead
 
-_TEXTS = 16  # of each held-out batch
+_TEXTS = 16  # at once
 _AHEAD = 6
 """As far as drafts are judged."""
 
@@ -49,9 +49,7 @@ def judge(student: Student, shards: Shards, step: int, loss: float, costs: Seque
     """Greedy acceptance on the held-out texts, and what it would gain."""
     reached, right, rounds = (torch.zeros(_AHEAD, dtype=torch.long) for _ in range(3))
     written = 0
-    for path in shards.names(held_out=True):
-        some = shards.read(path)
-        some = some.rows(range(min(_TEXTS, len(some))))
+    for some in shards.held_out(_TEXTS):
         chains = _chains(student, some.tokens.long(), some.features, some.starts, some.ends)
         reached += chains.reached
         right += chains.right
