@@ -46,7 +46,7 @@ def texts() -> list[Text]:
 
 def plan_of(texts: list[Text], most: int = ROWS, *, mixed: bool = True, seed: int = 0) -> list[PlannedBatch]:
     planner = Planner(lambda length: max(1, min(most, 20_000 // length)), NEW, mixed=mixed)
-    return planner.plan(texts, cast(Tokenizer, Letters()), cast(Forbidden, Nothing()), seed)
+    return planner.plan(texts, cast("Tokenizer", Letters()), cast("Forbidden", Nothing()), seed)
 
 
 def learned(plan: list[PlannedBatch]) -> list[PlannedBatch]:

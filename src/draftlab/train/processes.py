@@ -15,6 +15,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from draftlab.engines.placement import choose_device
+
 _T = TypeVar("_T")
 
 
@@ -29,11 +31,11 @@ class Processes:
     @classmethod
     def launched(cls, device: str) -> Processes:
         """Those that were started with this one, which take `device`."""
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
         from accelerate import PartialState
 
-        state = PartialState(cpu=device == "cpu")
+        state = PartialState(cpu=choose_device(device).type != "cuda")
         return cls(state.num_processes, state.process_index, str(state.device))
 
     @property
