@@ -64,7 +64,7 @@ def _report(
     for batch in batches:
         start = process_time()
         written = target.write(
-            batch.prompts, batch.new_tokens, layers_to_read(target.num_layers, None), 0.0, None, stops if drops else ()
+            batch.prompts, batch.new_tokens, layers_to_read(target.num_layers, None), 0.0, stops if drops else ()
         )
         taken += process_time() - start
         for row, prompt in zip(written.tokens.tolist(), batch.prompts, strict=True):

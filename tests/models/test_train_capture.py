@@ -60,22 +60,22 @@ def written_alone(network: BatchNetwork, prompt: list[int], stops: list[int]) ->
 def test_every_text_is_the_one_that_is_written_alone(
     network: BatchNetwork, prompts: list[list[int]], stops: list[int]
 ) -> None:
-    batch = network.write(prompts, NEW, LAYERS, 0.0, None, stops)
+    batch = network.write(prompts, NEW, LAYERS, 0.0, stops)
     assert len({int(end) - len(prompt) for end, prompt in zip(batch.ends, prompts, strict=True)}) > 2
     for i, prompt in enumerate(prompts):
         expected = written_alone(network, prompt, stops)
         assert batch.tokens[i, : batch.ends[i]].tolist() == expected
         alone = network.write([expected], 0, LAYERS, 0.0)
         places = len(expected) - 1
-        torch.testing.assert_close(batch.features[i, :places], alone.features[0], rtol=1e-4, atol=2e-5)
-        torch.testing.assert_close(batch.final[i, :places], alone.final[0], rtol=1e-4, atol=2e-5)
+        torch.testing.assert_close(batch.features[i, :places], alone.features[0], rtol=1e-3, atol=2e-4)
+        torch.testing.assert_close(batch.final[i, :places], alone.final[0], rtol=1e-3, atol=2e-4)
 
 
 def test_texts_that_are_only_read_may_differ_in_length(network: BatchNetwork, prompts: list[list[int]]) -> None:
     batch = network.write(prompts, 0, LAYERS, 0.0)
     assert batch.ends.tolist() == list(map(len, prompts))
     alone = network.write([prompts[0]], 0, LAYERS, 0.0)
-    torch.testing.assert_close(batch.final[0, : len(prompts[0]) - 1], alone.final[0], rtol=1e-4, atol=2e-5)
+    torch.testing.assert_close(batch.final[0, : len(prompts[0]) - 1], alone.final[0], rtol=1e-3, atol=2e-4)
 
 
 def test_rows_of_texts_that_have_ended_are_given_up(
@@ -89,7 +89,7 @@ def test_rows_of_texts_that_have_ended_are_given_up(
         return whole(**given)
 
     monkeypatch.setattr(network._network.base_model, "forward", counted)
-    network.write(prompts, NEW, LAYERS, 0.0, None, stops)
+    network.write(prompts, NEW, LAYERS, 0.0, stops)
     assert passes[0] == len(prompts) and passes[-1] < len(prompts)
     assert passes == sorted(passes, reverse=True)
 

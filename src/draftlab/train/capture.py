@@ -62,8 +62,9 @@ def capture(
         if left <= 0 and number >= _FEWEST:
             break
         start = monotonic()
-        rng = torch.Generator().manual_seed(seed + number)
-        batch = network.write(planned.prompts, planned.new_tokens, layers, planned.temperature, rng, stop_tokens)
+        batch = network.write(
+            planned.prompts, planned.new_tokens, layers, planned.temperature, stop_tokens, seed + number
+        )
         shards.write(number, planned.held_out, _shard(batch, planned, forbidden))
         taken = monotonic() - start
         left -= taken

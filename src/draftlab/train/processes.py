@@ -72,7 +72,7 @@ class Processes:
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in learned]
         flat = torch.cat([each.detach().flatten().float() for each in gradients] + [gradients[0].new_tensor([loss])])
         summed: Tensor = reduce(flat.to(self.device), reduction="sum")
-        for each, part in zip(learned, summed[:-1].split([each.numel() for each in learned]), strict=True):
+        for each, part in zip(learned, torch.split(summed[:-1], [each.numel() for each in learned]), strict=True):
             each.grad = part.view_as(each).to(each)
         return float(summed[-1])
 

@@ -35,7 +35,7 @@ class Shard:
 
     def rows(self, chosen: Sequence[int] | Tensor) -> Shard:
         """Some of the texts."""
-        at = torch.as_tensor(chosen)
+        at = torch.as_tensor(chosen, dtype=torch.long)
         return Shard(self.tokens[at], self.features[at], self.final[at], self.starts[at], self.ends[at])
 
 
