@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from draftlab.engines.batch_texts import Batch
-from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.engines.batches import BatchNetwork, _next, open_batches
 from draftlab.models import LoadOptions, resolve
 from draftlab.train.capture import capture, rows_for
 from draftlab.train.overlap import Forbidden
@@ -110,6 +110,13 @@ def test_networks_are_tried_before_lengths_are_mixed(network: BatchNetwork, monk
 def test_a_batch_is_no_larger_than_there_is_time_for(network: BatchNetwork) -> None:
     assert rows_for(network, NEW, 1e-9) == 16
     assert rows_for(network, NEW, 1e6) > 192
+
+
+def test_tokens_are_drawn_as_often_as_the_network_says() -> None:
+    logits = torch.tensor([2.0, -torch.inf, 0.5, 1.0, -torch.inf])
+    drawn = _next(logits.repeat(40_000, 1), 0.5, torch.Generator().manual_seed(1))
+    expected = torch.softmax(logits / 0.5, dim=-1)
+    torch.testing.assert_close(drawn[:, 0].bincount(minlength=5) / 40_000, expected, rtol=0.0, atol=0.01)
 
 
 class Killed(Silent):

@@ -153,7 +153,8 @@ def _next(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
     if mass.device.type != "cpu":
         return torch.multinomial(mass, 1, generator=rng)
     upto = mass.cumsum_(-1)  # a number for every token of the vocabulary, as multinomial draws them, takes longer
-    return torch.searchsorted(upto, upto[:, -1:] * torch.rand(len(mass), 1, generator=rng), right=True)
+    drawn = torch.searchsorted(upto, upto[:, -1:] * torch.rand(len(mass), 1, generator=rng), right=True)
+    return drawn.clamp_max(upto.shape[1] - 1)  # the product may be rounded up to the whole
 
 
 def _weight(module: Any) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -18,6 +19,9 @@ from torch import Tensor
 from draftlab.engines.placement import choose_device
 
 _T = TypeVar("_T")
+_PATIENCE = timedelta(
+    hours=6
+)  # one judges or writes for long while others wait; who has died is the launcher's to tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Processes:
             return cls()
         from accelerate import PartialState
 
-        state = PartialState(cpu=choose_device(device).type != "cuda")
+        state = PartialState(cpu=choose_device(device).type != "cuda", timeout=_PATIENCE)
         return cls(state.num_processes, state.process_index, str(state.device))
 
     @property
