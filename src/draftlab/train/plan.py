@@ -17,7 +17,8 @@ _BEGINNINGS = (16, 32, 48, 64, 96, 192, 320)  # tokens of a text that are given
 _LONGEST = 320  # tokens of a request
 _WINDOW = 128  # tokens of a text that is only read
 _TEMPERATURE = 0.8
-_IN_A_BLOCK = 6  # batches
+_IN_A_BLOCK = 12  # batches
+_READ_EVERY = 6  # of those that are written
 _HELD_OUT = (160, 2)  # texts, and batches' worth of them where time or memory allow for few
 _MOST_HELD_OUT = 10  # batches
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
@@ -79,7 +80,7 @@ class Planner:
             for batch in batches:
                 yield batch
                 num_written += 1
-                if windows and num_written % _IN_A_BLOCK == 0:
+                if windows and num_written % _READ_EVERY == 0:
                     yield windows.pop(0)
         yield from windows
 
