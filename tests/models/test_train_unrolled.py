@@ -44,7 +44,7 @@ def student(target: BatchNetwork) -> Head:
 
 def test_every_step_at_every_place_is_what_a_draft_from_there_computes(target: BatchNetwork, student: Head) -> None:
     prompts = [[5, 9, 2, 11, 7, 3, 8, 1], [1, 2, 3, 4, 5, 6, 7, 8]]
-    batch = target.write(prompts, 4, layers_to_read(target.num_layers, None), 0.0, torch.Generator())
+    batch = target.write(prompts, 4, layers_to_read(target.num_layers, None), 0.0)
     steps = list(islice(run_ahead(student.network, batch.tokens, batch.features, 3), 3))
 
     network = student.network
@@ -61,8 +61,8 @@ def test_every_step_at_every_place_is_what_a_draft_from_there_computes(target: B
 def test_hidden_states_are_the_same_written_and_read(target: BatchNetwork) -> None:
     layers = (1, target.num_layers)
     prompts = [[5, 9, 2, 11], [1, 2, 3, 4]]
-    batch = target.write(prompts, 3, layers, 0.0, torch.Generator())
-    read = target.write(batch.tokens.tolist(), 0, layers, 0.0, torch.Generator())
+    batch = target.write(prompts, 3, layers, 0.0)
+    read = target.write(batch.tokens.tolist(), 0, layers, 0.0)
     torch.testing.assert_close(batch.features, read.features, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(batch.final, read.final, rtol=1e-4, atol=1e-5)
     assert torch.equal(batch.tokens[:, 4:], (read.final @ target.head().T).argmax(-1)[:, 3:])
@@ -73,9 +73,7 @@ def test_a_saved_head_drafts_beside_the_target_what_it_was_judged_by(
 ) -> None:
     """Through the target's cache, rejected tokens taken back, and the file: the same tokens as on the whole text."""
     student.write(tmp_path)
-    written = target.write(
-        [[5, 9, 2, 11, 7, 3, 8, 1]], 12, layers_to_read(target.num_layers, None), 0.0, torch.Generator()
-    )
+    written = target.write([[5, 9, 2, 11, 7, 3, 8, 1]], 12, layers_to_read(target.num_layers, None), 0.0)
     tokens = written.tokens[0].tolist()
     out = next(run_ahead(student.network, written.tokens, written.features, 1))[0]
     judged = student.target_ids[(out @ student.head.T).argmax(-1)].tolist()

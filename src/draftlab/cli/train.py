@@ -91,15 +91,18 @@ def train(
             name = str(first["loc"][0]).replace("_", "-")
             raise DraftlabError(f"--{name} cannot be {first['input']!r}", first["msg"]) from error
 
+    from draftlab.train.processes import Processes
     from draftlab.train.run import train as run
 
+    processes = Processes.launched(device or "auto")
     try:
         with Steps() as steps:
-            trained = run(settings, folder, steps, keep=keep)
+            trained = run(settings, folder, steps, keep=keep, processes=processes)
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; go on with: draftlab train --resume --out {folder}", err=True)
         raise typer.Exit(130) from None
-    _show(trained)
+    if processes.is_first:
+        _show(trained)
 
 
 def _show(trained: Trained) -> None:

@@ -1,14 +1,15 @@
-"""Many texts at once: a network goes on from prompts of one length and shows its hidden states on the way."""
+"""Many texts at once: a network goes on from their beginnings and shows its hidden states on the way."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from draftlab.engines.batch_texts import Batch, Texts
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.hidden_states import decoder_layers
 from draftlab.engines.loading import open_checkpoint
@@ -20,18 +21,7 @@ from draftlab.models import LoadOptions, ModelSource
 
 _MEMORY_SHARE = 0.2  # of what is free, for the cache of a batch
 _MOST_TEXTS = 192
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Texts of one length with what the network thought at each place but the last."""
-
-    tokens: Tensor
-    """[texts, length]"""
-    features: Tensor
-    """[texts, length - 1, layers * width]: what leaves each of the layers that were asked for."""
-    final: Tensor
-    """[texts, length - 1, width]: what its head reads."""
+_ROUNDING = 0.1  # of the size of a hidden state; with a wrong mask or place it is off by more
 
 
 class BatchNetwork:
@@ -89,6 +79,15 @@ class BatchNetwork:
         num_bytes = per_token * length * self._network.dtype.itemsize
         return max(1, min(_MOST_TEXTS, int(_MEMORY_SHARE * free / num_bytes)))
 
+    def mixes_lengths(self) -> bool:
+        """Whether a text comes out alike beside longer ones; tried, as families differ in what they do with a mask."""
+        if "position_ids" not in inspect.signature(self._network.base_model.forward).parameters:
+            return False
+        short, long = ([7 * i % self.config.vocab_size for i in range(1, num)] for num in (7, 20))
+        (alone,), (beside, _) = (self.write(some, 0, (1,), 0.0).final for some in ([short], [short, long]))
+        off = (beside[: len(alone)] - alone).float().norm() / alone.float().norm()
+        return bool(off < _ROUNDING)  # not so where it is not a number
+
     @torch.inference_mode()
     def write(
         self,
@@ -96,32 +95,38 @@ class BatchNetwork:
         num: int,
         layers: Sequence[int],
         temperature: float,
-        rng: torch.Generator,
+        stop_tokens: Collection[int] = (),
+        seed: int = 0,
     ) -> Batch:
-        """Read `prompts` [texts, n] and let each go on for `num` tokens; greedy at temperature 0."""
-        ids = torch.tensor(prompts, device=self._device)
-        length = ids.shape[1] + num
-        cache = growing_cache(self._network.config, length)
+        """Read `prompts` and let each go on for `num` tokens or to its stop; greedy at temperature 0."""
+        texts = Texts(prompts, num, stop_tokens)
+        rng = torch.Generator(self._device).manual_seed(seed)
+        cache = growing_cache(self._network.config, texts.tokens.shape[1])
         caught = _Catcher(self._layers, layers)
-        parts: list[Tensor] = []
-        finals: list[Tensor] = []
-        tokens, new = [ids], ids
+        new = texts.beginnings()
         try:
-            for step in range(max(1, num)):
-                out = self._network.base_model(input_ids=new, past_key_values=cache, use_cache=True)
+            for done in range(max(1, num)):
+                out = self._network.base_model(
+                    input_ids=new.to(self._device),
+                    past_key_values=cache,
+                    use_cache=True,
+                    **texts.where(done, self._device),
+                )
                 final = out.last_hidden_state
-                finals.append(final.cpu())
-                parts.append(caught.take() if layers else finals[-1][..., :0])
-                if step < num:
-                    logits = self._network.get_output_embeddings()(final[:, -1])
-                    new = _next(logits, temperature, rng)
-                    tokens.append(new)
+                host = final.cpu()
+                texts.keep(caught.take() if layers else host[..., :0], host)
+                if num:
+                    chosen = _next(self._network.get_output_embeddings()(final[:, -1]), temperature, rng).cpu()
+                    texts.add(chosen[:, 0])
+                    if texts.all_ended:
+                        break
+                    if (kept := texts.drop_ended()) is not None:
+                        cache.batch_select_indices(kept.to(self._device))
+                        chosen = chosen[kept]
+                    new = chosen
         finally:
             caught.close()
-        places = length - 1
-        return Batch(
-            torch.cat(tokens, dim=1).cpu(), torch.cat(parts, dim=1)[:, :places], torch.cat(finals, dim=1)[:, :places]
-        )
+        return texts.batch()
 
 
 class _Catcher:
@@ -149,9 +154,13 @@ class _Catcher:
 def _next(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
     """[texts, 1]"""
     if temperature == 0.0:
-        return logits.argmax(-1, keepdim=True)
+        return logits.max(-1, keepdim=True).indices  # as argmax, which takes four times as long on a CPU
     mass = torch.softmax(logits.float() / temperature, dim=-1)
-    return torch.multinomial(mass.cpu(), 1, generator=rng).to(logits.device)
+    if mass.device.type != "cpu":
+        return torch.multinomial(mass, 1, generator=rng)
+    upto = mass.cumsum_(-1)  # a number for every token of the vocabulary, as multinomial draws them, takes longer
+    drawn = torch.searchsorted(upto, upto[:, -1:] * torch.rand(len(mass), 1, generator=rng), right=True)
+    return drawn.clamp_max(upto.shape[1] - 1)  # the product may be rounded up to the whole
 
 
 def _weight(module: Any) -> Tensor:

@@ -46,6 +46,14 @@ class GrowingLayer(DynamicLayer):
         self._value_buffer[..., start:end, :] = value_states
         return self._show(end)
 
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Go on with some of the texts."""
+        if self.is_initialized:
+            length = self.get_seq_length()
+            self._key_buffer = _chosen(self._key_buffer, indices, length)
+            self._value_buffer = _chosen(self._value_buffer, indices, length)
+            self._show(length)
+
     def forget(self, room: int) -> None:
         """No token is cached any more; the buffers stay for the next text, which will have `room` tokens at most."""
         self.room = max(room, _LEAST)
@@ -83,3 +91,10 @@ def growing_cache(config: Any, room: int | None, last: DynamicCache | None = Non
 def _empty_like(states: Tensor, room: int) -> Tensor:
     batch, heads, _, width = states.shape
     return states.new_empty((batch, heads, room, width))
+
+
+def _chosen(buffer: Tensor, indices: Tensor, length: int) -> Tensor:
+    """Some texts of `buffer` with as much room; what is not filled is not copied."""
+    new = buffer.new_empty((len(indices), *buffer.shape[1:]))
+    new[..., :length, :] = buffer[..., :length, :][indices]
+    return new

@@ -14,6 +14,7 @@ from draftlab.errors import DraftlabError
 from draftlab.train.head import layers_to_read, new_head
 from draftlab.train.on_policy import OnPolicy
 from draftlab.train.overlap import Forbidden
+from draftlab.train.processes import Processes
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shards
 from draftlab.train.small_model import layers_to_take, new_small_model
@@ -38,14 +39,18 @@ def layers_to_keep(target: BatchNetwork, settings: TrainSettings) -> tuple[int, 
 
 
 def new_student(
-    target: BatchNetwork, settings: TrainSettings, shards: Shards, stop_tokens: Collection[int]
+    target: BatchNetwork,
+    settings: TrainSettings,
+    shards: Shards,
+    stop_tokens: Collection[int],
+    processes: Processes,
 ) -> tuple[Student, dict[str, Any]]:
     """An untrained one, the same for the same seed and texts; with what is to be told of its shape."""
     if settings.student == "model":
         taken = layers_to_take(target.num_layers, settings)
         model = new_small_model(target, taken, settings)
         return model, {"layers": list(taken), "layers_are_new": settings.from_layers == "fresh"}
-    ids = _target_ids(settings, shards, target, stop_tokens)
+    ids = processes.agree(lambda: _target_ids(settings, shards, target, stop_tokens))
     return new_head(target, layers_to_keep(target, settings), ids, settings.seed), {"draft_vocab": len(ids)}
 
 

@@ -6,15 +6,38 @@ from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 
 import torch
-from torch import Tensor
 
-from draftlab.engines.batches import Batch, BatchNetwork
+from draftlab.engines.batch_texts import Batch
+from draftlab.engines.batches import BatchNetwork
 from draftlab.train.overlap import Forbidden
 from draftlab.train.plan import PlannedBatch
+from draftlab.train.processes import Processes
 from draftlab.train.progress import Progress
 from draftlab.train.shards import Shard, Shards
 
 _FEWEST = 2  # batches, whatever the time
+_BATCHES = 12  # in the time that there is, at least: fewer would not have of everything
+_TRIED = (8, 32)  # rows
+_FEWEST_ROWS = 16
+
+
+def rows_for(network: BatchNetwork, new_tokens: int, seconds: float) -> int:
+    """So many texts that a batch of them takes a small part of `seconds`."""
+    few, more = _TRIED
+    network.write([[1] * 8] * few, 2, (1,), 0.0)  # the first passes are slow
+    low, high = (_seconds_of_a_step(network, num) for num in _TRIED)
+    a_row = max(1e-9, (high - low) / (more - few))
+    fixed = low - few * a_row
+    return max(_FEWEST_ROWS, int((seconds / _BATCHES / new_tokens - fixed) / a_row))
+
+
+def _seconds_of_a_step(network: BatchNetwork, rows: int) -> float:
+    taken = []
+    for num in (1, 5):
+        start = monotonic()
+        network.write([[1] * 8] * rows, num, (1,), 0.0)
+        taken.append(monotonic() - start)
+    return (taken[1] - taken[0]) / 4
 
 
 def capture(
@@ -28,38 +51,33 @@ def capture(
     forbidden: Forbidden,
     progress: Progress,
     spent: Callable[[float], None],
+    processes: Processes,
 ) -> None:
     """Write the batches of `plan` that are not there yet, for `seconds`; `spent` is told of the time of each."""
     progress.begins("the target writes, seconds", max(1, round(seconds)))
     left = seconds
-    for number in range(len(shards), len(plan)):
-        if left <= 0 and number >= _FEWEST and shards.names(held_out=True) and shards.names(held_out=False):
+    for number, planned in enumerate(plan):
+        if number % processes.num != processes.index or shards.has(number):
+            continue
+        if left <= 0 and number >= _FEWEST:
             break
         start = monotonic()
-        planned = plan[number]
-        rng = torch.Generator().manual_seed(seed + number)
-        batch = network.write(planned.prompts, planned.new_tokens, layers, planned.temperature, rng)
-        shards.write(number, planned.held_out, _shard(batch, planned, stop_tokens, forbidden))
+        batch = network.write(
+            planned.prompts, planned.new_tokens, layers, planned.temperature, stop_tokens, seed + number
+        )
+        shards.write(number, planned.held_out, _shard(batch, planned, forbidden))
         taken = monotonic() - start
         left -= taken
         spent(taken)
         progress.advances(round(taken))
+    processes.wait()
 
 
-def _shard(batch: Batch, planned: PlannedBatch, stop_tokens: Collection[int], forbidden: Forbidden) -> Shard:
-    """Without what comes after a text's end; a text that strays into a prompt of a suite has no end to learn up to."""
-    length = len(planned.prompts[0])
-    starts = torch.full((len(batch.tokens),), length if planned.new_tokens else 1)
-    ends = ends_of(batch.tokens, length, stop_tokens)
+def _shard(batch: Batch, planned: PlannedBatch, forbidden: Forbidden) -> Shard:
+    """As it is learned from: a text that strays into a prompt of a suite has no end to learn up to."""
+    starts = torch.tensor([len(prompt) if planned.new_tokens else 1 for prompt in planned.prompts])
+    ends = batch.ends
     if not planned.held_out:
-        for i, tokens in enumerate(batch.tokens.tolist()):
-            if forbidden.occurs_in(tokens[: int(ends[i])]):
-                ends[i] = 0
+        strays = [forbidden.occurs_in(row[:end]) for row, end in zip(batch.tokens.tolist(), ends.tolist(), strict=True)]
+        ends = ends.masked_fill(torch.tensor(strays), 0)
     return Shard(batch.tokens.to(torch.int32), batch.features, batch.final, starts.int(), ends.int())
-
-
-def ends_of(tokens: Tensor, length: int, stop_tokens: Collection[int]) -> Tensor:
-    """How many tokens there are up to the first stop after the prompt, that one included."""
-    stops = torch.isin(tokens, torch.tensor(sorted(stop_tokens), dtype=tokens.dtype))
-    stops[:, :length] = False
-    return torch.where(stops.any(1), stops.int().argmax(1) + 1, tokens.shape[1])

@@ -12,7 +12,7 @@ from torch import Tensor
 from draftlab.train.shards import Shards
 from draftlab.train.student import Student
 
-_TEXTS = 16  # of each held-out batch
+_TEXTS = 16  # at once
 _AHEAD = 6
 """As far as drafts are judged."""
 _ROWS = 1024  # whose logits are in memory at once
@@ -49,9 +49,7 @@ def judge(student: Student, shards: Shards, step: int, loss: float, costs: Seque
     """Greedy acceptance on the held-out texts, and what it would gain."""
     reached, right, rounds = (torch.zeros(_AHEAD, dtype=torch.long) for _ in range(3))
     written = 0
-    for path in shards.names(held_out=True):
-        some = shards.read(path)
-        some = some.rows(range(min(_TEXTS, len(some))))
+    for some in shards.held_out(_TEXTS):
         chains = _chains(student, some.tokens.long(), some.features, some.starts, some.ends)
         reached += chains.reached
         right += chains.right

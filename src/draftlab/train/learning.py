@@ -15,6 +15,7 @@ from draftlab.train.held_out import Point, judge
 from draftlab.train.losses import loss_and_gradient
 from draftlab.train.on_policy import OnPolicy
 from draftlab.train.optimiser import Optimiser
+from draftlab.train.processes import ALONE, Processes
 from draftlab.train.progress import Progress
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shard, Shards
@@ -45,8 +46,17 @@ class Schedule:
         return self.depths[-1]
 
 
-def learn_from(student: Student, shard: Shard, depth: int, settings: TrainSettings) -> float:
+def learn_from(
+    student: Student, whole: Shard, depth: int, settings: TrainSettings, processes: Processes = ALONE
+) -> float:
     """Add the gradients of one batch to the network's; the loss, weighted over the steps ahead."""
+    shard = whole.rows(processes.own(len(whole)))
+    total = _learn_from(student, shard, whole, depth, settings) if len(shard) else 0.0
+    return processes.add_up(student.network.parameters(), total)
+
+
+def _learn_from(student: Student, shard: Shard, whole: Shard, depth: int, settings: TrainSettings) -> float:
+    """From the texts of `shard`, for their share of what there is to learn from the `whole` batch."""
     device = student.head.device
     tokens, final = shard.tokens.long().to(device), shard.final.to(device)
     places = tokens.shape[1] - 1
@@ -62,7 +72,8 @@ def learn_from(student: Student, shard: Shard, depth: int, settings: TrainSettin
             continue
         teacher = final[:, step + 1 :][at[:, : places - step - 1]]
         found, gradient = loss_and_gradient(settings.loss, out[at], teacher, student.head)
-        weight = fading**step / scale
+        share = int(at.sum()) / int(_learned(whole, places, step).sum())
+        weight = share * fading**step / scale
         total += weight * found
         pairs.append((out[at], weight * gradient))
     if pairs:
@@ -77,7 +88,12 @@ def _learned(shard: Shard, places: int, step: int) -> torch.Tensor:
 
 
 def plan_steps(
-    student: Student, shards: Shards, settings: TrainSettings, seconds: float, policy: OnPolicy | None = None
+    student: Student,
+    shards: Shards,
+    settings: TrainSettings,
+    seconds: float,
+    policy: OnPolicy | None = None,
+    processes: Processes = ALONE,
 ) -> Schedule:
     """As many steps as fit into `seconds`, from the time that one takes at each depth here."""
     depths = tuple(dict.fromkeys((1, min(2, settings.depth), settings.depth)))
@@ -89,7 +105,7 @@ def plan_steps(
     for depth in depths:
         start = monotonic()
         for batch in batches:
-            learn_from(student, batch, depth, settings)
+            learn_from(student, batch, depth, settings, processes)
         taken.append((monotonic() - start) / len(batches))
         student.network.zero_grad(set_to_none=True)
     extra = optimiser.seconds_of_a_step() + (policy.seconds_of_a_step(batches) if policy else 0.0)
@@ -111,14 +127,15 @@ def learn(
     costs: Sequence[int],
     progress: Progress,
     policy: OnPolicy | None = None,
+    processes: Processes = ALONE,
 ) -> list[Point]:
-    """All steps that are left; the curve, of those before an interruption too."""
+    """All steps that are left; the curve, of those before an interruption too. Only the first process keeps it."""
     optimiser = Optimiser(student.network, student.rate)
     done, curve, losses = checkpoint.load(student, optimiser)
     progress.begins("learning, steps", schedule.total)
     progress.advances(done)
     every = max(1, schedule.total // _LOOKS)
-    if not curve:
+    if processes.is_first and not curve:
         curve.append(judge(student, shards, 0, 0.0, costs))
         progress.say(curve[-1].line())
     num_tokens = 0
@@ -129,10 +146,12 @@ def learn(
         if policy is not None:
             batch = policy(batch, step)
         optimiser.set_rate(step / schedule.total)
-        losses.append(learn_from(student, batch, schedule.depth(step), settings))
+        losses.append(learn_from(student, batch, schedule.depth(step), settings, processes))
         optimiser.step()
         num_tokens += int((batch.ends - 1).clamp_min(0).sum())
         progress.advances()
+        if not processes.is_first:
+            continue
         is_look = (step + 1) % every == 0 or step + 1 == schedule.total
         if is_look:
             curve.append(judge(student, shards, step + 1, sum(losses) / len(losses), costs))

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from time import monotonic
 
 import torch
-from torch import Tensor
 
+from draftlab.engines.batch_texts import Batch
 from draftlab.engines.batches import BatchNetwork
-from draftlab.train.capture import ends_of
 from draftlab.train.overlap import WINDOW, Forbidden
 from draftlab.train.shards import Shard
 
@@ -40,18 +39,20 @@ class OnPolicy:
 
     def drawn(self, batch: Shard, rng: random.Random) -> Shard:
         """All texts of `batch` that are long enough, cut at one place; `batch` itself where there is none."""
-        written = [row for row in range(len(batch)) if batch.ends[row] > batch.starts[row]]
-        if not written:
+        fitting = [row for row in range(len(batch)) if batch.ends[row] > batch.starts[row]]
+        if not fitting:
             return batch
-        row = rng.choice(written)
+        row = rng.choice(fitting)
         cut = rng.randrange(int(batch.starts[row]), int(batch.ends[row]))
         some = batch.rows([row for row in range(len(batch)) if batch.ends[row] > cut])
-        chance = torch.Generator().manual_seed(rng.getrandbits(62))
         num = min(_DRAWN, batch.tokens.shape[1] - cut)  # never longer than what the target could write
-        tokens = self.student.write(some.tokens[:, :cut].tolist(), num, (), 1.0, chance).tokens
-        read = self.target.write(tokens.tolist(), 0, (), 0.0, chance)
-        starts = some.starts.clamp_max(cut)
-        return Shard(tokens.to(torch.int32), read.features.clone(), read.final.clone(), starts, self._ends(tokens, cut))
+        prompts = some.tokens[:, :cut].tolist()
+        written = self.student.write(prompts, num, (), 1.0, self.stop_tokens, rng.getrandbits(62))
+        read = self.target.write(
+            written.tokens.tolist(), 0, (), 0.0
+        )  # zeros behind an end too: all are alike in length
+        tokens, starts = written.tokens.to(torch.int32), some.starts.clamp_max(cut)
+        return Shard(tokens, read.features.clone(), read.final.clone(), starts, self._ends(written, cut))
 
     def seconds_of_a_step(self, batches: Sequence[Shard]) -> float:
         """What it takes of a step on average, beside the learning."""
@@ -60,10 +61,10 @@ class OnPolicy:
             self.drawn(batch, random.Random(number))
         return self.share * (monotonic() - start) / len(batches)
 
-    def _ends(self, tokens: Tensor, cut: int) -> Tensor:
+    def _ends(self, written: Batch, cut: int) -> torch.Tensor:
         """Up to where it is learned from: the student may end a text, or stray into a prompt of a suite."""
-        ends = ends_of(tokens, cut, self.stop_tokens)
-        for row, text in enumerate(tokens.tolist()):
+        ends = written.ends.int()
+        for row, text in enumerate(written.tokens.tolist()):
             if self.forbidden.occurs_in(text[max(0, cut - WINDOW) : int(ends[row])]):
                 ends[row] = cut
-        return ends.int()
+        return ends

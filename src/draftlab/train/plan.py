@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 
 from draftlab.errors import DraftlabError
 from draftlab.train.overlap import Forbidden
@@ -13,61 +14,111 @@ from draftlab.train.texts import Text, held_out_sources
 from draftlab.types import Tokenizer
 
 _BEGINNINGS = (16, 32, 48, 64, 96, 192, 320)  # tokens of a text that are given
+_LONGEST = 320  # tokens of a request
 _WINDOW = 128  # tokens of a text that is only read
-_READ_EVERY = 7
-_SAMPLED_EVERY = 2
 _TEMPERATURE = 0.8
-_LONGEST_REQUEST = 320
-_HELD_OUT_EVERY = 3
-_MOST_HELD_OUT = 10  # batches: two of each of the five kinds
+_IN_A_BLOCK = 12  # batches
+_READ_EVERY = 6  # of those that are written
+_HELD_OUT = (160, 2)  # texts, and batches' worth of them where time or memory allow for few
+_MOST_HELD_OUT = 10  # batches
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
+
+Prompt = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
-    """Prompts of one length."""
+    """Prompts that are gone on from together."""
 
-    prompts: tuple[tuple[int, ...], ...]
+    prompts: tuple[Prompt, ...]
     new_tokens: int
     """0: they are whole texts that are only read."""
     temperature: float
     held_out: bool
 
 
-def plan_batches(
-    texts: Sequence[Text],
-    tokenizer: Tokenizer,
-    forbidden: Forbidden,
-    most_texts: Callable[[int], int],
-    new_tokens: int,
-    seed: int,
-) -> list[PlannedBatch]:
-    """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
-    rng = random.Random(seed)
+class Planner:
+    """Cuts prompts into batches that a network can take."""
+
+    def __init__(self, most_texts: Callable[[int], int], new_tokens: int, *, mixed: bool) -> None:
+        self._most_texts = most_texts
+        self._new_tokens = new_tokens
+        self._mixed = mixed
+        """Whether prompts of unlike length can share a batch."""
+        self._rows = most_texts(_LONGEST + new_tokens)
+
+    def plan(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, seed: int) -> list[PlannedBatch]:
+        """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
+        rng = random.Random(seed)
+        written, read, held = _in_turn(texts, tokenizer, forbidden, rng)
+        texts_held, rows_held = _HELD_OUT
+        some_held = held[: min(texts_held, rows_held * self._rows)]
+        apart = [PlannedBatch(some, self._new_tokens, 0.0, True) for some in self._cut(some_held, self._new_tokens)]
+        train = list(self._learned_from(written, read, rng))
+        if not apart or not train:
+            raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
+        apart = sorted(apart, key=lambda batch: -len(batch.prompts))[:_MOST_HELD_OUT]
+        first = chain.from_iterable(zip(train, apart, strict=False))
+        return [*first, *train[len(apart) :], *apart[len(train) :]]
+
+    def _learned_from(
+        self, written: Sequence[Prompt], read: Sequence[Prompt], rng: random.Random
+    ) -> Iterator[PlannedBatch]:
+        """Blocks that have of everything, wherever time ends: every kind and length, greedy, sampled and only read."""
+        windows = [PlannedBatch(some, 0, 0.0, False) for some in self._cut(read, 0)]
+        size = _IN_A_BLOCK * self._rows if self._mixed else max(1, len(written))
+        num_written = 0
+        for number, start in enumerate(range(0, len(written), size)):
+            batches = []
+            for place, some in enumerate(self._cut(written[start : start + size], self._new_tokens)):
+                is_sampled = (number + place) % 2 == 1  # those of every length in one block or the next
+                batches.append(PlannedBatch(some, self._new_tokens, _TEMPERATURE if is_sampled else 0.0, False))
+            if self._mixed:
+                rng.shuffle(batches)
+            else:
+                batches.sort(key=lambda batch: -len(batch.prompts))  # small ones take as long, so they come last
+            for batch in batches:
+                yield batch
+                num_written += 1
+                if windows and num_written % _READ_EVERY == 0:
+                    yield windows.pop(0)
+        yield from windows
+
+    def _cut(self, prompts: Sequence[Prompt], new_tokens: int) -> Iterator[tuple[Prompt, ...]]:
+        """Full batches from long to short, so that those in one differ little; of one length where they have to."""
+        left = sorted(prompts, key=lambda prompt: (-len(prompt), prompt))
+        while left:
+            num = self._most_texts(len(left[0]) + new_tokens)
+            if not self._mixed:
+                num = min(num, sum(len(prompt) == len(left[0]) for prompt in left))
+            yield tuple(left[:num])
+            left = left[num:]
+
+
+def _in_turn(
+    texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, rng: random.Random
+) -> tuple[list[Prompt], list[Prompt], list[Prompt]]:
+    """Prompts to go on from, texts to read, and prompts that are held out; of each, one of every kind in turn."""
     chosen = rng.sample(texts, min(len(texts), _MOST_TEXTS))
     held_sources = held_out_sources(texts)
-    groups: dict[tuple[bool, str, int, bool], list[tuple[int, ...]]] = defaultdict(list)
+    written: dict[str, list[Prompt]] = defaultdict(list)
+    read: dict[str, list[Prompt]] = defaultdict(list)
+    held: dict[str, list[Prompt]] = defaultdict(list)
     for text in chosen:
-        for read, tokens in _prompts(text, tokenizer, rng):
-            is_held = text.source in held_sources
-            if is_held or not forbidden.occurs_in(tokens):
-                groups[is_held, text.kind, len(tokens), read].append(tuple(tokens))
-    train: dict[tuple[str, bool], list[PlannedBatch]] = defaultdict(list)
-    held: dict[str, list[PlannedBatch]] = defaultdict(list)
-    for (held_out, kind, length, read), prompts in sorted(groups.items()):
-        new = 0 if read else new_tokens
-        for batch in _cut(prompts, most_texts(length + new), new, held_out):
-            if not held_out:
-                train[kind, read].append(batch)
-            elif not read:
-                held[kind].append(batch)
-    for batches in (*train.values(), *held.values()):
-        rng.shuffle(batches)
-        batches.sort(key=lambda batch: -min(32, len(batch.prompts)))  # small ones take as long, so they come last
-    plan = list(_in_turn(train, held))
-    if {batch.held_out for batch in plan} != {True, False}:
-        raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
-    return plan
+        for is_read, tokens in _prompts(text, tokenizer, rng):
+            if text.source not in held_sources:
+                if not forbidden.occurs_in(tokens):
+                    (read if is_read else written)[text.kind].append(tuple(tokens))
+            elif not is_read:
+                held[text.kind].append(tuple(tokens))
+    first, second, third = (list(_alternating(kinds)) for kinds in (written, read, held))
+    return first, second, third
+
+
+def _alternating(kinds: dict[str, list[Prompt]]) -> Iterator[Prompt]:
+    """One of each kind in turn for as long as there are any, so that none crowds out the others."""
+    turns = chain.from_iterable(zip_longest(*(prompts for _, prompts in sorted(kinds.items()))))
+    return (prompt for prompt in turns if prompt is not None)
 
 
 def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[tuple[bool, list[int]]]:
@@ -77,7 +128,7 @@ def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[t
             tokens = tokenizer.encode_chat([{"role": "user", "content": text.text}])
         except DraftlabError:  # a base model
             tokens = tokenizer.encode(text.text)
-        if len(tokens) <= _LONGEST_REQUEST:
+        if len(tokens) <= _LONGEST:
             yield False, tokens
         return
     tokens = tokenizer.encode(text.text)
@@ -86,31 +137,3 @@ def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[t
         yield False, tokens[: rng.choice(fitting)] if fitting else tokens
     if len(tokens) >= _WINDOW:
         yield True, tokens[:_WINDOW]
-
-
-def _cut(prompts: list[tuple[int, ...]], most: int, new: int, held_out: bool) -> Iterator[PlannedBatch]:
-    for number, start in enumerate(range(0, len(prompts), most)):
-        some = tuple(prompts[start : start + most])
-        sampled = not held_out and new > 0 and number % _SAMPLED_EVERY == _SAMPLED_EVERY - 1
-        yield PlannedBatch(some, new, _TEMPERATURE if sampled else 0.0, held_out)
-
-
-def _in_turn(
-    train: dict[tuple[str, bool], list[PlannedBatch]], held: dict[str, list[PlannedBatch]]
-) -> Iterator[PlannedBatch]:
-    """Kinds in turn, whole windows now and then; what is held out among the first, a batch of each kind."""
-    waiting = [batches.pop(0) for _ in range(_MOST_HELD_OUT) for batches in held.values() if batches][:_MOST_HELD_OUT]
-    writing = [iter(batches) for (_, read), batches in sorted(train.items()) if not read]
-    reading = [iter(batches) for (_, read), batches in sorted(train.items()) if read]
-    number = 0
-    while writing or reading:
-        if waiting and (not writing or number % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1):
-            yield waiting.pop(0)
-        turn = reading if reading and (number % _READ_EVERY == _READ_EVERY - 1 or not writing) else writing
-        source = turn.pop(0)
-        batch = next(source, None)
-        if batch is not None:
-            turn.append(source)
-            yield batch
-        number += 1
-    yield from waiting

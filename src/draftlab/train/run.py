@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,16 +22,17 @@ from draftlab.spec import AUTO_GAMMA, make_experiment
 from draftlab.store.failures import explained
 from draftlab.store.lock import exclusive
 from draftlab.train.begin import layers_to_keep, new_policy, new_student
-from draftlab.train.capture import capture
+from draftlab.train.capture import capture, rows_for
 from draftlab.train.card import PROVENANCE
 from draftlab.train.checkpoint import Checkpoint
 from draftlab.train.held_out import Point
 from draftlab.train.learning import Schedule, learn, plan_steps
 from draftlab.train.on_policy import OnPolicy
 from draftlab.train.overlap import Forbidden
-from draftlab.train.plan import plan_batches
+from draftlab.train.plan import Planner
+from draftlab.train.processes import ALONE, Processes
 from draftlab.train.product import write_provenance
-from draftlab.train.progress import Progress
+from draftlab.train.progress import Progress, Silent
 from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shards
 from draftlab.train.student import Student
@@ -52,6 +54,8 @@ class _State(BaseModel):
     data_sha256: str = ""
     free_memory: int = 0
     """When the batches were cut: a run that goes on cuts them alike."""
+    rows: int = 0
+    """Of a batch at most, for the same reason."""
     costs: tuple[int, ...] = ()
     depths: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
@@ -77,30 +81,55 @@ class _Ready:
     policy: OnPolicy | None
 
 
-def train(settings: TrainSettings | None, folder: Path, progress: Progress, *, keep: bool = False) -> Trained:
-    """Train into `folder`; `settings` None goes on with what is there. `keep` leaves the target's texts on disk."""
+def train(
+    settings: TrainSettings | None,
+    folder: Path,
+    progress: Progress,
+    *,
+    keep: bool = False,
+    processes: Processes = ALONE,
+) -> Trained:
+    """Train into `folder`; `settings` None goes on with what is there. `keep` leaves the target's texts on disk.
+
+    Of several processes each gets a share of the work; the first writes what is kept, and has the curve.
+    """
     if settings is not None:  # refused before anything is written
         require_fitting(settings)
+        _require_one_if_on_policy(settings, processes)
         resolve(settings.target)
         if settings.data:
             texts_of(settings.data)
+    folder = processes.agree(lambda: folder)
+    state = processes.agree(lambda: _begin(settings, folder))
+    _require_one_if_on_policy(state.settings, processes)
     work = folder / _WORK
-    state = _begin(settings, folder)
-    with explained(folder), exclusive(folder / "lock"):
+    if not processes.is_first:
+        progress = Silent()
+    with explained(folder), exclusive(folder / "lock") if processes.is_first else nullcontext():
         shards = Shards(work)
-        ready = _student(state, folder, shards, progress)
+        ready = _student(state, folder, shards, progress, processes)
         student = ready.student
         if not state.costs:
-            state.costs = _costs(student, state.settings, work / "untrained", progress)
-            _save(state, folder)
-        schedule = _schedule(state, folder, ready, shards, progress)
+            state.costs = processes.agree(lambda: _costs(student, state.settings, work / "untrained", progress))
+            _save(state, folder, processes)
+        schedule = _schedule(state, folder, ready, shards, progress, processes)
         checkpoint = Checkpoint(work / "checkpoint.safetensors")
-        curve = learn(student, shards, schedule, state.settings, checkpoint, state.costs, progress, ready.policy)
+        curve = learn(
+            student, shards, schedule, state.settings, checkpoint, state.costs, progress, ready.policy, processes
+        )
+        processes.wait()  # the others may be reading
+        if not processes.is_first:
+            return Trained(folder, 0, curve, student.drafter)
         num_bytes = student.write(folder)
         write_provenance(folder, state.settings, ready.facts, curve)
     if not keep:
         shutil.rmtree(work, ignore_errors=True)
     return Trained(folder, num_bytes, curve, student.drafter)
+
+
+def _require_one_if_on_policy(settings: TrainSettings, processes: Processes) -> None:
+    if settings.on_policy and processes.num > 1:
+        raise DraftlabError("--on-policy is for one process, and there are several", "Start it without a launcher.")
 
 
 def _begin(settings: TrainSettings | None, folder: Path) -> _State:
@@ -124,13 +153,15 @@ def _begin(settings: TrainSettings | None, folder: Path) -> _State:
         raise DraftlabError(f"{path} is damaged", "Start again in another folder.") from error
 
 
-def _save(state: _State, folder: Path) -> None:
+def _save(state: _State, folder: Path, processes: Processes = ALONE) -> None:
+    if not processes.is_first:
+        return
     part = folder / f"{_STATE}.part"
     part.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
     part.rename(folder / _STATE)
 
 
-def _student(state: _State, folder: Path, shards: Shards, progress: Progress) -> _Ready:
+def _student(state: _State, folder: Path, shards: Shards, progress: Progress, processes: Processes) -> _Ready:
     """Load the target, let it write, and make a student of the right shape; the target's memory is free again after."""
     settings = state.settings
     progress.say(f"loading target {settings.target}")
@@ -139,10 +170,10 @@ def _student(state: _State, folder: Path, shards: Shards, progress: Progress) ->
     layers = layers_to_keep(target, settings)
     stop_tokens = decoding_defaults(target.generation_config).get("eos_token_id", ())
     if not state.captured:
-        _capture(state, folder, target, layers, stop_tokens, shards, progress)
-    student, shape = new_student(target, settings, shards, stop_tokens)
+        _capture(state, folder, target, layers, stop_tokens, shards, progress, processes)
+    student, shape = new_student(target, settings, shards, stop_tokens, processes)
     forbidden = Forbidden(target.tokenizer.encode)
-    facts = {**shape, **_facts(shards, settings.target, forbidden)}
+    facts = {**shape, **_facts(shards, settings.target, forbidden)} if processes.is_first else {}
     return _Ready(student, facts, new_policy(student, target, settings, stop_tokens, forbidden))
 
 
@@ -154,26 +185,37 @@ def _capture(
     stop_tokens: tuple[int, ...],
     shards: Shards,
     progress: Progress,
+    processes: Processes,
 ) -> None:
     settings = state.settings
+    seconds = settings.minutes * 60 * settings.capture_share - state.captured_s
+    if not state.rows:
+        tried = monotonic()
+        state.rows = processes.agree(lambda: rows_for(target, settings.new_tokens, seconds))
+        state.free_memory = processes.agree(target.free_memory)
+        state.captured_s += monotonic() - tried
+        _save(state, folder, processes)
     progress.say("gathering texts")
     forbidden = Forbidden(target.tokenizer.encode)
     texts = texts_of(settings.data)
     _require_same(state, texts)
-    state.free_memory = state.free_memory or target.free_memory()
-    _save(state, folder)
-    most = partial(target.most_texts, free=state.free_memory)
-    plan = plan_batches(texts, target.tokenizer, forbidden, most, settings.new_tokens, settings.seed)
+    _save(state, folder, processes)
+
+    def most_texts(length: int) -> int:
+        return min(state.rows, target.most_texts(length, state.free_memory))
+
+    planner = Planner(most_texts, settings.new_tokens, mixed=target.mixes_lengths())
+    plan = planner.plan(texts, target.tokenizer, forbidden, settings.seed)
     progress.say(f"{len(texts):,} texts, up to {sum(len(b.prompts) for b in plan):,} prompts in {len(plan):,} batches")
 
     def spent(seconds: float) -> None:
         state.captured_s += seconds
-        _save(state, folder)
+        _save(state, folder, processes)
 
-    seconds = settings.minutes * 60 * settings.capture_share - state.captured_s
-    capture(target, plan, layers, stop_tokens, shards, seconds, settings.seed, forbidden, progress, spent)
+    capture(target, plan, layers, stop_tokens, shards, seconds, settings.seed, forbidden, progress, spent, processes)
+    state.captured_s = processes.agree(lambda: state.captured_s)
     state.captured = True
-    _save(state, folder)
+    _save(state, folder, processes)
 
 
 def _require_same(state: _State, texts: Sequence[Text]) -> None:
@@ -194,13 +236,16 @@ def _costs(student: Student, settings: TrainSettings, folder: Path, progress: Pr
     return costs[: AUTO_GAMMA + 1]
 
 
-def _schedule(state: _State, folder: Path, ready: _Ready, shards: Shards, progress: Progress) -> Schedule:
+def _schedule(
+    state: _State, folder: Path, ready: _Ready, shards: Shards, progress: Progress, processes: Processes
+) -> Schedule:
     if not state.steps:
         progress.say("trying a few steps, to see how many there is time for")
         seconds = state.settings.minutes * 60 - state.captured_s
-        schedule = plan_steps(ready.student, shards, state.settings, seconds, ready.policy)
+        tried = plan_steps(ready.student, shards, state.settings, seconds, ready.policy, processes)
+        schedule = processes.agree(lambda: tried)
         state.depths, state.steps = schedule.depths, schedule.steps
-        _save(state, folder)
+        _save(state, folder, processes)
     return Schedule(state.depths, state.steps)
 
 

@@ -17,7 +17,7 @@ _AT_ONCE = 3  # shards in memory, whose texts are mixed
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Texts of one length."""
+    """Texts, with zeros behind the shorter ones."""
 
     tokens: Tensor
     """[texts, length]"""
@@ -35,7 +35,7 @@ class Shard:
 
     def rows(self, chosen: Sequence[int] | Tensor) -> Shard:
         """Some of the texts."""
-        at = torch.as_tensor(chosen)
+        at = torch.as_tensor(chosen, dtype=torch.long)
         return Shard(self.tokens[at], self.features[at], self.final[at], self.starts[at], self.ends[at])
 
 
@@ -50,11 +50,15 @@ class Shards:
         """Complete files, in the order in which they were written."""
         return sorted(self.folder.glob("*-held.safetensors" if held_out else "*-train.safetensors"))
 
-    def __len__(self) -> int:
-        return len(self.names(held_out=True)) + len(self.names(held_out=False))
+    def has(self, number: int) -> bool:
+        """Whether the batch of that number is there."""
+        return any(self._path(number, held_out).exists() for held_out in (True, False))
+
+    def _path(self, number: int, held_out: bool) -> Path:
+        return self.folder / f"{number:05}-{'held' if held_out else 'train'}.safetensors"
 
     def write(self, number: int, held_out: bool, shard: Shard) -> None:
-        path = self.folder / f"{number:05}-{'held' if held_out else 'train'}.safetensors"
+        path = self._path(number, held_out)
         part = path.with_suffix(".part")
         tensors = {name: getattr(shard, name).contiguous() for name in Shard.__dataclass_fields__}
         save_file(tensors, part)
@@ -69,6 +73,13 @@ class Shards:
             with safe_open(path, framework="pt") as file:
                 yield file.get_tensor("tokens"), file.get_tensor("starts"), file.get_tensor("ends")
 
+    def held_out(self, size: int) -> Iterator[Shard]:
+        """All texts that are not learned from, `size` at a time."""
+        for path in self.names(held_out=True):
+            shard = self.read(path)
+            for start in range(0, len(shard), size):
+                yield shortened(shard.rows(range(start, min(start + size, len(shard)))))
+
     def batches(self, size: int, seed: int) -> Iterator[Shard]:
         """Training texts without end, `size` at a time, in an order that the seed alone decides."""
         rng = random.Random(seed)
@@ -76,11 +87,17 @@ class Shards:
             names = self.names(held_out=False)
             rng.shuffle(names)
             for first in range(0, len(names), _AT_ONCE):
-                mixed = join([self.read(path) for path in names[first : first + _AT_ONCE]])
-                order = list(range(len(mixed)))
+                some = [self.read(path) for path in names[first : first + _AT_ONCE]]
+                order = [(number, row) for number, shard in enumerate(some) for row in range(len(shard))]
                 rng.shuffle(order)
                 for start in range(0, len(order), size):
-                    yield shortened(mixed.rows(order[start : start + size]))
+                    yield _chosen(some, order[start : start + size])
+
+
+def _chosen(shards: Sequence[Shard], places: Sequence[tuple[int, int]]) -> Shard:
+    """The texts at (number of the shard, row), without a copy of all others."""
+    rows = [[row for number, row in places if number == each] for each in range(len(shards))]
+    return shortened(join([shard.rows(some) for shard, some in zip(shards, rows, strict=True) if some]))
 
 
 def join(shards: Sequence[Shard]) -> Shard:

@@ -1,0 +1,173 @@
+"""Texts of unlike length that are written together are what each of them would be alone."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from draftlab.engines.batch_texts import Batch
+from draftlab.engines.batches import BatchNetwork, _next, open_batches
+from draftlab.models import LoadOptions, resolve
+from draftlab.train.capture import capture, rows_for
+from draftlab.train.overlap import Forbidden
+from draftlab.train.plan import PlannedBatch
+from draftlab.train.processes import Processes
+from draftlab.train.progress import Silent
+from draftlab.train.shards import Shards
+from tests.models.saved import save
+from tests.models.tiny import FAMILIES, REAL, SEEDS, WIDTH, random_network, tiny_config
+
+NEW = 16
+LAYERS = (1, 2)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BatchNetwork:
+    made = random_network(tiny_config(request.param, WIDTH), seed=SEEDS[request.param])
+    folder = save(made, tmp_path_factory.mktemp(request.param))
+    return open_batches(resolve(str(folder)), LoadOptions(dtype="float32"))
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[list[int]]:
+    rng = random.Random(5)
+    return [rng.choices(range(2, REAL), k=length) for length in (3, 21, 8, 8, 14, 1, 30, 5, 12, 9, 17, 4)]
+
+
+@pytest.fixture(scope="module")
+def stops(network: BatchNetwork, prompts: list[list[int]]) -> list[int]:
+    """Tokens at which most of the texts end somewhere."""
+    written = network.write(prompts, NEW, LAYERS, 0.0)
+    new = [row[len(prompt) : len(prompt) + NEW] for row, prompt in zip(written.tokens.tolist(), prompts, strict=True)]
+    return [token for token, _ in Counter(token for row in new for token in set(row[4:])).most_common(2)]
+
+
+def written_alone(network: BatchNetwork, prompt: list[int], stops: list[int]) -> list[int]:
+    """Token by token, each from the whole text before it."""
+    tokens = list(prompt)
+    for _ in range(NEW):
+        read = network.write([[*tokens, 0]], 0, LAYERS, 0.0)
+        tokens.append(int((read.final[0, -1] @ network.head().T).argmax()))
+        if tokens[-1] in stops:
+            break
+    return tokens
+
+
+def test_every_text_is_the_one_that_is_written_alone(
+    network: BatchNetwork, prompts: list[list[int]], stops: list[int]
+) -> None:
+    batch = network.write(prompts, NEW, LAYERS, 0.0, stops)
+    assert len({int(end) - len(prompt) for end, prompt in zip(batch.ends, prompts, strict=True)}) > 2
+    for i, prompt in enumerate(prompts):
+        expected = written_alone(network, prompt, stops)
+        assert batch.tokens[i, : batch.ends[i]].tolist() == expected
+        alone = network.write([expected], 0, LAYERS, 0.0)
+        places = len(expected) - 1
+        torch.testing.assert_close(batch.features[i, :places], alone.features[0], rtol=1e-3, atol=2e-4)
+        torch.testing.assert_close(batch.final[i, :places], alone.final[0], rtol=1e-3, atol=2e-4)
+
+
+def test_texts_that_are_only_read_may_differ_in_length(network: BatchNetwork, prompts: list[list[int]]) -> None:
+    batch = network.write(prompts, 0, LAYERS, 0.0)
+    assert batch.ends.tolist() == list(map(len, prompts))
+    alone = network.write([prompts[0]], 0, LAYERS, 0.0)
+    torch.testing.assert_close(batch.final[0, : len(prompts[0]) - 1], alone.final[0], rtol=1e-3, atol=2e-4)
+
+
+def test_rows_of_texts_that_have_ended_are_given_up(
+    network: BatchNetwork, prompts: list[list[int]], stops: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    whole = network._network.base_model.forward
+
+    def counted(**given: torch.Tensor) -> object:
+        passes.append(len(given["input_ids"]))
+        return whole(**given)
+
+    monkeypatch.setattr(network._network.base_model, "forward", counted)
+    network.write(prompts, NEW, LAYERS, 0.0, stops)
+    assert passes[0] == len(prompts) and passes[-1] < len(prompts)
+    assert passes == sorted(passes, reverse=True)
+
+
+def test_networks_are_tried_before_lengths_are_mixed(network: BatchNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert network.mixes_lengths()
+    whole = network._network.base_model.forward
+
+    def deaf(
+        input_ids: torch.Tensor, attention_mask: object = None, position_ids: object = None, **given: object
+    ) -> object:
+        return whole(input_ids=input_ids, **given)
+
+    monkeypatch.setattr(network._network.base_model, "forward", deaf)
+    assert not network.mixes_lengths()
+
+
+def test_a_batch_is_no_larger_than_there_is_time_for(network: BatchNetwork) -> None:
+    assert rows_for(network, NEW, 1e-9) == 16
+    assert rows_for(network, NEW, 1e6) > 192
+
+
+def test_tokens_are_drawn_as_often_as_the_network_says() -> None:
+    logits = torch.tensor([2.0, -torch.inf, 0.5, 1.0, -torch.inf])
+    drawn = _next(logits.repeat(40_000, 1), 0.5, torch.Generator().manual_seed(1))
+    expected = torch.softmax(logits / 0.5, dim=-1)
+    torch.testing.assert_close(drawn[:, 0].bincount(minlength=5) / 40_000, expected, rtol=0.0, atol=0.01)
+
+
+class Killed(Silent):
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def advances(self, by: int = 1) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def plan(prompts: list[list[int]]) -> list[PlannedBatch]:
+    def batch(some: list[list[int]], temperature: float = 0.0, held_out: bool = False) -> PlannedBatch:
+        return PlannedBatch(tuple(map(tuple, some)), NEW, temperature, held_out)
+
+    return [batch(prompts[:4]), batch(prompts[4:6], held_out=True), batch(prompts[6:9], 0.8), batch(prompts[9:], 0.8)]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_killed_and_gone_on_with_or_shared_it_writes_the_same_bytes(
+    network: BatchNetwork, plan: list[PlannedBatch], stops: list[int], tmp_path: Path
+) -> None:
+    forbidden = Forbidden(network.tokenizer.encode)
+
+    def write(name: str, progress: Silent, processes: Processes, seconds: float = 60.0) -> None:
+        capture(
+            network, plan, LAYERS, stops, Shards(tmp_path / name), seconds, 7, forbidden, progress,
+            lambda _: None, processes,
+        )  # fmt: skip
+
+    write("whole", Silent(), Processes())
+    assert len(files(tmp_path / "whole")) == len(plan)
+    with pytest.raises(KeyboardInterrupt):
+        write("killed", Killed(after=2), Processes())
+    (tmp_path / "killed" / "00002-train.part").write_bytes(b"half of it")
+    assert len(Shards(tmp_path / "killed").names(held_out=False)) == 1
+    write("killed", Silent(), Processes())
+    for index in (1, 0):
+        write("shared", Silent(), Processes(num=2, index=index))
+    assert files(tmp_path / "whole") == files(tmp_path / "killed") == files(tmp_path / "shared")
+    write("hurried", Silent(), Processes(), seconds=0.0)
+    assert sorted(files(tmp_path / "hurried")) == ["00000-train.safetensors", "00001-held.safetensors"]
+
+
+def test_a_batch_says_where_its_texts_end(network: BatchNetwork, prompts: list[list[int]]) -> None:
+    batch: Batch = network.write(prompts, NEW, LAYERS, 0.0)
+    assert batch.ends.tolist() == [len(prompt) + NEW for prompt in prompts]
+    assert batch.tokens.shape[1] == max(map(len, prompts)) + NEW
+    assert not batch.tokens[5, batch.ends[5] :].any()

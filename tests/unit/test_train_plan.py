@@ -1,0 +1,114 @@
+"""Batches are full, and what is written first has of everything."""
+
+from __future__ import annotations
+
+import random
+from typing import cast
+
+import pytest
+
+from draftlab.errors import DraftlabError
+from draftlab.train.overlap import Forbidden
+from draftlab.train.plan import PlannedBatch, Planner
+from draftlab.train.texts import Text, held_out_sources
+from draftlab.types import Tokenizer
+
+ROWS = 24
+NEW = 64
+
+
+class Letters:
+    """A token a letter; the first says what kind of text it is, as the letters of others are small."""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(letter) for letter in text]
+
+    def encode_chat(self, messages: list[dict[str, str]]) -> list[int]:
+        return [ord("R"), *self.encode(messages[0]["content"])]
+
+
+class Nothing:
+    def occurs_in(self, tokens: list[int]) -> bool:
+        return False
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[Text]:
+    rng = random.Random(1)
+
+    def words(least: int, most: int) -> str:
+        return "".join(rng.choices("abcdefgh", k=rng.randint(least, most)))
+
+    found = [Text(f"code {i // 4}", "C" + words(20, 600), "code") for i in range(400)]
+    found += [Text(f"prose {i // 4}", "P" + words(20, 600), "prose") for i in range(400)]
+    return found + [Text(f"topic {i // 4}", words(5, 200), "request", is_request=True) for i in range(300)]
+
+
+def plan_of(texts: list[Text], most: int = ROWS, *, mixed: bool = True, seed: int = 0) -> list[PlannedBatch]:
+    planner = Planner(lambda length: max(1, min(most, 20_000 // length)), NEW, mixed=mixed)
+    return planner.plan(texts, cast("Tokenizer", Letters()), cast("Forbidden", Nothing()), seed)
+
+
+def learned(plan: list[PlannedBatch]) -> list[PlannedBatch]:
+    return [batch for batch in plan if batch.new_tokens and not batch.held_out]
+
+
+def test_batches_are_full(texts: list[Text]) -> None:
+    sizes = [len(batch.prompts) for batch in learned(plan_of(texts))]
+    assert sum(size == ROWS for size in sizes) >= len(sizes) - 1
+
+
+def test_batches_are_as_small_as_memory_wants_them(texts: list[Text]) -> None:
+    for batch in plan_of(texts, most=1000):
+        assert len(batch.prompts) * (max(map(len, batch.prompts)) + batch.new_tokens) <= 20_000
+
+
+def test_prompts_in_a_batch_differ_less_in_length_than_all_do(texts: list[Text]) -> None:
+    batches = learned(plan_of(texts))
+    padding = sum(max(map(len, batch.prompts)) * len(batch.prompts) for batch in batches)
+    prompts = [prompt for batch in batches for prompt in batch.prompts]
+    assert padding < 1.25 * sum(map(len, prompts)) < 0.5 * max(map(len, prompts)) * len(prompts)
+
+
+def test_wherever_time_ends_there_is_something_of_everything(texts: list[Text]) -> None:
+    plan = plan_of(texts)
+    assert [batch.held_out for batch in plan[:4]] == [False, True, False, True]
+    for start in (0, 12):  # blocks of twelve
+        some = learned(plan)[start : start + 12]
+        kinds = [chr(prompt[0]) for batch in some for prompt in batch.prompts]
+        assert all(kinds.count(kind) >= len(kinds) // 4 for kind in "CPR")
+        lengths = [len(prompt) for batch in some for prompt in batch.prompts]
+        assert min(lengths) <= 32 and max(lengths) >= 192
+        assert {batch.temperature for batch in some} == {0.0, 0.8}
+    assert any(not batch.new_tokens for batch in plan[:10])
+
+
+def test_what_is_held_out_is_nowhere_else(texts: list[Text]) -> None:
+    plan = plan_of(texts)
+    held = {text.text for text in texts if text.source in held_out_sources(texts)}
+
+    def is_held(prompt: tuple[int, ...]) -> bool:
+        start = "".join(map(chr, prompt)).removeprefix("R")
+        return any(text.startswith(start) for text in held)
+
+    for batch in plan:
+        assert all(is_held(prompt) for prompt in batch.prompts if len(prompt) > 12) is batch.held_out
+    assert all(batch.temperature == 0.0 for batch in plan if batch.held_out)
+    assert sum(len(batch.prompts) for batch in plan if batch.held_out) == 2 * ROWS
+
+
+def test_networks_that_need_it_get_batches_of_one_length(texts: list[Text]) -> None:
+    plan = plan_of(texts, mixed=False)
+    assert all(len(set(map(len, batch.prompts))) == 1 for batch in plan)
+    mixed = sorted(prompt for batch in learned(plan_of(texts)) for prompt in batch.prompts)
+    assert sorted(prompt for batch in learned(plan) for prompt in batch.prompts) == mixed
+
+
+def test_the_seed_alone_decides(texts: list[Text]) -> None:
+    assert plan_of(texts) == plan_of(texts)
+    assert plan_of(texts) != plan_of(texts, seed=1)
+
+
+def test_too_few_texts_are_refused() -> None:
+    with pytest.raises(DraftlabError, match="too few"):
+        plan_of([Text("alone", "one text that is short")])
