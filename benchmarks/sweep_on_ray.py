@@ -37,9 +37,10 @@ max_new_tokens = 12
 control = false
 dtype = "float32"
 """
+HEAD = "smollm2-135m-eagle3,compress=int8"  # auto chooses by a measurement, and not everywhere alike
 DRAFTERS = {
     "toy": ["ngram", "model:toy:0.3", "model:toy:0.6"],
-    "smollm2-135m-instruct": ["ngram", "eagle:smollm2-135m-eagle3", "lookup+eagle:smollm2-135m-eagle3"],
+    "smollm2-135m-instruct": ["ngram", f"eagle:{HEAD}", f"lookup+eagle:{HEAD}"],
 }
 BIN = Path(sys.executable).parent
 

@@ -18,7 +18,7 @@ from draftlab.grid.maps import heat_maps
 from draftlab.grid.measure import ALL, GridReport, measure_grid
 from draftlab.grid.page import grid_page, grid_verdict
 from draftlab.grid.spec import make_grid
-from draftlab.grid.terminal import print_grid
+from draftlab.grid.terminal import notes, print_grid
 from draftlab.metrics import count
 from draftlab.records import Divergence
 from draftlab.sweep.outcome import Listener
@@ -197,3 +197,16 @@ def test_a_page_has_maps_and_hides_nothing_in_names(tmp_path: Path) -> None:
     assert page.count("<svg") == 2
     assert 'id="plot-map-1"' in page
     assert "https://" not in page
+
+
+def test_a_drafter_that_was_kept_in_two_forms_is_named(swept: SweepFolder, tmp_path: Path) -> None:
+    shutil.copytree(swept.folder, tmp_path / "sweep")
+    sweep = SweepFolder(tmp_path / "sweep")
+    for form, cell in zip(("int8", "int4"), [c for c in sweep.record().cells if c.drafter != "ngram"], strict=True):
+        path = sweep.cell(cell.key) / "manifest.json"
+        manifest = json.loads(path.read_text())
+        for model in manifest["drafters"].values():
+            model["linear"] = form
+        path.write_text(json.dumps(manifest))
+    said = [line for line in notes(measure_grid(sweep)) if "int4, int8" in line]
+    assert len(said) == 1 and said[0].startswith("model:toy:0.3 was kept as int4, int8")

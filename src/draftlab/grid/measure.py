@@ -59,6 +59,8 @@ class Acceptance(Point):
     """How much was accepted, on all machines together."""
 
     num_prompts: int
+    forms: list[str]
+    """How the drafter's weights were kept; `compress=auto` may choose otherwise in another cell."""
     acceptance_rate: Estimate
     draft_utilization: Estimate
     block_efficiency: Estimate
@@ -122,6 +124,7 @@ class _Measured:
     """Plain decoding against itself."""
     num_failed: int
     num_real: int
+    form: str
 
 
 def measure_grid(sweep: SweepFolder) -> GridReport:
@@ -170,6 +173,7 @@ def _arms(cell: Cell, run: Run) -> Iterator[_Measured]:
             run.pairs(arm),
             control[0] if control else None,
             num_failed=sum(trace.status == "failed" for trace in traces),
+            form=", ".join(str(model["linear"]) for model in run.manifest.drafters.values() if model.get("linear")),
             num_real=sum(key[0] == arm.id and found.kind == "real" for key, found in run.examined.items()),
         )
 
@@ -236,6 +240,7 @@ def _acceptance(point: Point, group: Sequence[_Measured]) -> Acceptance:
     return Acceptance(
         **point.model_dump(),
         num_prompts=len(counts),
+        forms=sorted({each.form for each in group if each.form}),
         acceptance_rate=estimate(acceptance_rate, counts),
         draft_utilization=estimate(draft_utilization, counts),
         block_efficiency=estimate(block_efficiency, counts),

@@ -51,6 +51,11 @@ def notes(report: GridReport) -> Iterator[str]:
     """What has to be known besides."""
     if len(report.machines) > 1:
         yield "acceptance is pooled over machines; speed-ups are of each machine by itself"
+    for drafter, forms in sorted({(a.drafter, ", ".join(a.forms)) for a in report.acceptance if len(a.forms) > 1}):
+        yield (
+            f"{short_drafter(drafter)} was kept as {forms}, as a measurement chose in each cell: its acceptance is not "
+            "of one drafter. Name the form, as in compress=int8"
+        )
     lossy = sorted({speed.rule for speed in report.speeds if not speed.lossless})
     if lossy:
         yield f"lossy, and never named as best: {', '.join(lossy)}"
