@@ -21,10 +21,11 @@ from passes import Subject, Times, bandwidth, cache_bytes, fits, long_text, netw
 from rich.table import Table
 
 from draftlab.bench.clock import WallClock
-from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.environment import describe_environment
 from draftlab.bench.recorder import Recording, record
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
+from draftlab.machine_name import machine_of
 from draftlab.records import Rounds
 from draftlab.report.terminal import open_console
 from draftlab.spec import make_experiment

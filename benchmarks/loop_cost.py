@@ -27,7 +27,7 @@ from rich.table import Table
 from torch import Tensor
 
 from draftlab.bench.clock import WallClock
-from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.environment import describe_environment
 from draftlab.bench.recorder import record
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
@@ -36,6 +36,7 @@ from draftlab.drafters.ngram import NgramDrafter
 from draftlab.drafters.none import NoDrafter
 from draftlab.errors import DraftlabError
 from draftlab.events import Event, Prefilled
+from draftlab.machine_name import machine_of
 from draftlab.report.printable import printable_line
 from draftlab.report.terminal import open_console
 from draftlab.sampling import Warper

@@ -21,9 +21,10 @@ import torch
 from passes import cache_bytes, network_of, stored_bytes
 from rich.table import Table
 
-from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.environment import describe_environment
 from draftlab.chance import make_chance
 from draftlab.decoding import Decoder
+from draftlab.machine_name import machine_of
 from draftlab.report.terminal import open_console
 from draftlab.spec import make_experiment
 from draftlab.suites import load_suites

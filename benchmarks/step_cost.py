@@ -22,7 +22,8 @@ from passes import Subject, Times, bandwidth, cache_bytes, fits, network_of, pas
 from rich.console import Console
 from rich.table import Table
 
-from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.environment import describe_environment
+from draftlab.machine_name import machine_of
 from draftlab.report.printable import printable_line
 from draftlab.report.terminal import open_console
 from draftlab.spec import make_experiment

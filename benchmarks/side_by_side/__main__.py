@@ -24,8 +24,9 @@ from benchmarks.side_by_side.loading import Loaded, possible
 from benchmarks.side_by_side.networks import Networks
 from benchmarks.side_by_side.plan import Task, Text, read_texts, tasks
 from benchmarks.side_by_side.subject import Subject, require_length
-from draftlab.bench.environment import describe_environment, machine_of
+from draftlab.bench.environment import describe_environment
 from draftlab.errors import DraftlabError
+from draftlab.machine_name import machine_of
 
 _SPARE = 64  # places in vLLM's context beyond the longest text, for drafts
 
