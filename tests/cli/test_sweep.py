@@ -69,6 +69,11 @@ def processes(*words: str) -> list[psutil.Process]:
     return found
 
 
+def workers_in(folder: Path) -> list[psutil.Process]:
+    """The workers of sweeps that were started in `folder`; there may be others on this machine."""
+    return [process for process in processes("draftlab.sweep.worker") if process.cwd() == str(folder.resolve())]
+
+
 def test_cells_can_be_listed_without_running_any(draftlab: Command, grid: Callable[..., str], tmp_path: Path) -> None:
     result = draftlab("sweep", grid(gammas=[1, 2, 3]), "--list")
     assert result.status == 0
@@ -111,7 +116,7 @@ def test_a_killed_worker_is_started_again(grid: Callable[..., str], tmp_path: Pa
     try:
         traces = tmp_path / "s" / "work"
         until(lambda: [p for p in traces.glob("*/traces.jsonl") if p.read_bytes().count(b"\n") > 3])
-        (worker,) = processes("draftlab.sweep.worker", str(Path("s")))
+        (worker,) = workers_in(tmp_path)
         worker.kill()
         _, err = child.communicate(timeout=120)
     finally:
@@ -131,7 +136,7 @@ def test_a_driver_that_goes_takes_its_workers_along(
     try:
         work = tmp_path / "s" / "work"
         (traces,) = until(lambda: [p for p in work.glob("*/traces.jsonl") if p.read_bytes().count(b"\n") > 3])
-        (worker,) = processes("draftlab.sweep.worker", str(Path("s")))
+        (worker,) = workers_in(tmp_path)
         child.send_signal(sign)
         _, err = child.communicate(timeout=30)
         until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
