@@ -17,8 +17,10 @@ from draftlab.errors import DraftlabError
 from draftlab.events import Committed
 from draftlab.models import LoadOptions, resolve
 from draftlab.spec import make_experiment
+from draftlab.train import run
 from draftlab.train.begin import new_policy
 from draftlab.train.held_out import judge
+from draftlab.train.learning import Schedule
 from draftlab.train.overlap import Forbidden
 from draftlab.train.progress import Silent
 from draftlab.train.run import train
@@ -51,6 +53,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+_STEPS = 150
+
+
 def _settings(target: Path, data: Path, on_policy: float) -> TrainSettings:
     return TrainSettings(
         target=str(target), student="model", data=(str(data),), minutes=0.06, capture_share=0.2, num_layers=1,
@@ -61,15 +66,17 @@ def _settings(target: Path, data: Path, on_policy: float) -> TrainSettings:
 @pytest.fixture(scope="module", params=[0.0, 0.5], ids=["off-policy", "on-policy"])
 def folder(request: pytest.FixtureRequest, target: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "drafter"
-    train(_settings(target, data, request.param), folder, Silent(), keep=True)
+    with pytest.MonkeyPatch.context() as patch:  # as many steps on a busy machine as on a quiet one
+        patch.setattr(run, "plan_steps", lambda *_, **__: Schedule((1,), (_STEPS,)))
+        train(_settings(target, data, request.param), folder, Silent(), keep=True)
     return folder
 
 
 def test_it_learns(folder: Path) -> None:
+    """Held out it cannot become better: what a target of random weights writes next cannot be foretold."""
     curve = json.loads((folder / "provenance.json").read_text())["curve"]
-    assert curve[-1]["loss"] < curve[1]["loss"]
-    assert curve[-1]["accepted"][0] > curve[0]["accepted"][0]
-    assert curve[-1]["tokens_a_round"][0] > curve[0]["tokens_a_round"][0]
+    assert curve[-1]["loss"] < 0.85 * curve[1]["loss"]
+    assert all(point["accepted"][0] > 0.2 for point in curve)
     assert curve[-1]["speedup"] > 0
 
 
