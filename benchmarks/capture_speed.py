@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from time import process_time
 
 import torch
@@ -41,9 +42,40 @@ def main() -> None:
         for start in range(0, len(prompts), _ROWS)
     ]
     target.write([[1] * 8] * 8, 4, (1,), 0.0)  # the first passes are slow
-    rates = [_report("of one length and kind", target, narrow, stops, drops=False)]
-    rates.append(_report("of unlike lengths", target, full, stops, drops=True))
-    print(f"{rates[1] / rates[0]:.2f} times as many tokens in the same processor time")
+    sums = {"of one length and kind": _Sum(narrow, ()), "of unlike lengths": _Sum(full, stops)}
+    for pair in zip_longest(narrow, full):  # in turn, as other work comes and goes
+        for batch, total in zip(pair, sums.values(), strict=True):
+            if batch is not None:
+                total.add(target, batch, stops)
+    for name, total in sums.items():
+        print(f"{name}: {total}")
+    before, after = (total.rate for total in sums.values())
+    print(f"{after / before:.2f} times as many tokens in the same processor time")
+
+
+class _Sum:
+    """Batches that are written, and what they took."""
+
+    def __init__(self, batches: Sequence[PlannedBatch], dropped_at: Sequence[int]) -> None:
+        self._sizes = [len(batch.prompts) for batch in batches]
+        self._dropped_at = dropped_at
+        self._tokens, self._taken = 0, 0.0
+
+    @property
+    def rate(self) -> float:
+        return self._tokens / self._taken
+
+    def __str__(self) -> str:
+        return f"batches of {self._sizes}, {self._tokens:,} tokens in {self._taken:.1f} s: {self.rate:.0f} tokens/s"
+
+    def add(self, target: BatchNetwork, batch: PlannedBatch, stops: Sequence[int]) -> None:
+        layers = layers_to_read(target.num_layers, None)
+        start = process_time()
+        written = target.write(batch.prompts, batch.new_tokens, layers, batch.temperature, self._dropped_at)
+        self._taken += process_time() - start
+        for row, prompt in zip(written.tokens.tolist(), batch.prompts, strict=True):
+            new = row[len(prompt) :][: batch.new_tokens]
+            self._tokens += next((num for num, token in enumerate(new, start=1) if token in stops), len(new))
 
 
 def _narrow(target: BatchNetwork, num: int, new_tokens: int) -> Iterator[PlannedBatch]:
@@ -58,31 +90,6 @@ def _narrow(target: BatchNetwork, num: int, new_tokens: int) -> Iterator[Planned
         rng.shuffle(learned)
         for batch in sorted(learned, key=lambda batch: -min(32, len(batch.prompts)))[:num]:
             yield PlannedBatch(batch.prompts, new_tokens, 0.0, False)
-
-
-def _report(
-    name: str, target: BatchNetwork, batches: Sequence[PlannedBatch], stops: Sequence[int], *, drops: bool
-) -> float:
-    tokens, taken = 0, 0.0
-    for batch in batches:
-        start = process_time()
-        written = target.write(
-            batch.prompts, batch.new_tokens, layers_to_read(target.num_layers, None), 0.0, stops if drops else ()
-        )
-        taken += process_time() - start
-        for row, prompt in zip(written.tokens.tolist(), batch.prompts, strict=True):
-            tokens += _until_stop(row[len(prompt) :][: batch.new_tokens], stops)
-    sizes = [len(batch.prompts) for batch in batches]
-    print(
-        f"{name}: {sum(sizes)} texts in batches of {sizes}, {tokens:,} tokens in {taken:.1f} s: {tokens / taken:.0f} "
-        "tokens/s",
-        flush=True,
-    )
-    return tokens / taken
-
-
-def _until_stop(new: Sequence[int], stops: Sequence[int]) -> int:
-    return next((num for num, token in enumerate(new, start=1) if token in stops), len(new))
 
 
 def _arguments() -> argparse.Namespace:
