@@ -79,7 +79,7 @@ def test_wherever_time_ends_there_is_something_of_everything(texts: list[Text]) 
         assert all(kinds.count(kind) >= len(kinds) // 4 for kind in "CPR")
         lengths = [len(prompt) for batch in some for prompt in batch.prompts]
         assert min(lengths) <= 32 and max(lengths) >= 192
-        assert {batch.temperature for batch in some} == {0.0, 0.8}
+        assert {batch.temperature for batch in some} == {0.0, 0.8, 1.0}
     assert any(not batch.new_tokens for batch in plan[:10])
 
 

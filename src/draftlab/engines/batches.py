@@ -97,8 +97,12 @@ class BatchNetwork:
         temperature: float,
         stop_tokens: Collection[int] = (),
         seed: int = 0,
+        drawn: int | None = None,
     ) -> Batch:
-        """Read `prompts` and let each go on for `num` tokens or to its stop; greedy at temperature 0."""
+        """Read `prompts` and let each go on for `num` tokens or to its stop; greedy at temperature 0.
+
+        After `drawn` tokens it goes on greedily.
+        """
         texts = Texts(prompts, num, stop_tokens)
         rng = torch.Generator(self._device).manual_seed(seed)
         cache = growing_cache(self._network.config, texts.tokens.shape[1])
@@ -116,7 +120,8 @@ class BatchNetwork:
                 host = final.cpu()
                 texts.keep(caught.take() if layers else host[..., :0], host)
                 if num:
-                    chosen = _next(self._network.get_output_embeddings()(final[:, -1]), temperature, rng).cpu()
+                    heat = temperature if drawn is None or done < drawn else 0.0
+                    chosen = _next(self._network.get_output_embeddings()(final[:, -1]), heat, rng).cpu()
                     texts.add(chosen[:, 0])
                     if texts.all_ended:
                         break

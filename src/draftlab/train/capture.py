@@ -63,7 +63,7 @@ def capture(
             break
         start = monotonic()
         batch = network.write(
-            planned.prompts, planned.new_tokens, layers, planned.temperature, stop_tokens, seed + number
+            planned.prompts, planned.new_tokens, layers, planned.temperature, stop_tokens, seed + number, planned.drawn
         )
         shards.write(number, planned.held_out, _shard(batch, planned, forbidden))
         taken = monotonic() - start

@@ -13,10 +13,13 @@ from draftlab.train.overlap import Forbidden
 from draftlab.train.texts import Text, held_out_sources
 from draftlab.types import Tokenizer
 
-_BEGINNINGS = (16, 32, 48, 64, 96, 192, 320)  # tokens of a text that are given
-_LONGEST = 320  # tokens of a request
+_BEGINNINGS = (16, 32, 48, 64, 96, 192, 320, 448)  # tokens of a text that are given
+_LONGEST = 448  # tokens of a request
 _WINDOW = 128  # tokens of a text that is only read
 _TEMPERATURE = 0.8
+_FREE = 1.0  # the temperature at which the target begins a text of its own
+_DRAWN = 1 / 3  # of such a text; the rest is greedy
+_FREE_EVERY = 2  # of the batches that are written
 _IN_A_BLOCK = 12  # batches
 _READ_EVERY = 6  # of those that are written
 _HELD_OUT = (160, 2)  # texts, and batches' worth of them where time or memory allow for few
@@ -35,6 +38,8 @@ class PlannedBatch:
     """0: they are whole texts that are only read."""
     temperature: float
     held_out: bool
+    drawn: int | None = None
+    """How many of the new tokens are drawn, before the likeliest follow; None: all of them."""
 
 
 class Planner:
@@ -50,11 +55,13 @@ class Planner:
     def plan(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, seed: int) -> list[PlannedBatch]:
         """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
         rng = random.Random(seed)
-        written, read, held = _in_turn(texts, tokenizer, forbidden, rng)
+        openers = [tuple(tokenizer.encode(text.text)) for text in texts if text.is_opener]
+        others = [text for text in texts if not text.is_opener]
+        written, read, held = _in_turn(others, tokenizer, forbidden, rng)
         texts_held, rows_held = _HELD_OUT
         some_held = held[: min(texts_held, rows_held * self._rows)]
         apart = [PlannedBatch(some, self._new_tokens, 0.0, True) for some in self._cut(some_held, self._new_tokens)]
-        train = list(self._learned_from(written, read, rng))
+        train = list(self._learned_from(written, read, openers, rng))
         if not apart or not train:
             raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
         apart = sorted(apart, key=lambda batch: -len(batch.prompts))[:_MOST_HELD_OUT]
@@ -62,7 +69,7 @@ class Planner:
         return [*first, *train[len(apart) :], *apart[len(train) :]]
 
     def _learned_from(
-        self, written: Sequence[Prompt], read: Sequence[Prompt], rng: random.Random
+        self, written: Sequence[Prompt], read: Sequence[Prompt], openers: Sequence[Prompt], rng: random.Random
     ) -> Iterator[PlannedBatch]:
         """Blocks that have of everything, wherever time ends: every kind and length, greedy, sampled and only read."""
         windows = [PlannedBatch(some, 0, 0.0, False) for some in self._cut(read, 0)]
@@ -71,8 +78,7 @@ class Planner:
         for number, start in enumerate(range(0, len(written), size)):
             batches = []
             for place, some in enumerate(self._cut(written[start : start + size], self._new_tokens)):
-                is_sampled = (number + place) % 2 == 1  # those of every length in one block or the next
-                batches.append(PlannedBatch(some, self._new_tokens, _TEMPERATURE if is_sampled else 0.0, False))
+                batches.append(self._chosen(some, (number + place) % 3))  # every length in each way, in some block
             if self._mixed:
                 rng.shuffle(batches)
             else:
@@ -82,7 +88,22 @@ class Planner:
                 num_written += 1
                 if windows and num_written % _READ_EVERY == 0:
                     yield windows.pop(0)
+                if openers and num_written % _FREE_EVERY == 0:
+                    yield self._free(rng.choices(openers, k=self._rows))
         yield from windows
+
+    def _chosen(self, prompts: tuple[Prompt, ...], way: int) -> PlannedBatch:
+        """Greedy, sampled, or greedy after a beginning that was drawn."""
+        temperature = (0.0, _TEMPERATURE, _FREE)[way]
+        drawn = round(_DRAWN * self._new_tokens) if way == 2 else None
+        return PlannedBatch(prompts, self._new_tokens, temperature, False, drawn)
+
+    def _free(self, prompts: Sequence[Prompt]) -> PlannedBatch:
+        """Texts of which nothing is given but the kind; what is drawn makes each another, so it counts as a prompt."""
+        num = self._new_tokens + round(_DRAWN * self._new_tokens)
+        if not self._mixed:
+            prompts = [prompt for prompt in prompts if len(prompt) == len(prompts[0])]
+        return PlannedBatch(tuple(prompts), num, _FREE, False, num - self._new_tokens)
 
     def _cut(self, prompts: Sequence[Prompt], new_tokens: int) -> Iterator[tuple[Prompt, ...]]:
         """Full batches from long to short, so that those in one differ little; of one length where they have to."""

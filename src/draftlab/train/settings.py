@@ -48,7 +48,7 @@ class TrainSettings(BaseModel):
     """Which of the target's layers, from 0 on, it begins with; None: evenly spread with the first and the last."""
     on_policy: float = Field(default=0.0, ge=0.0, le=1.0)
     """The share of its training texts that it goes on with itself."""
-    new_tokens: int = Field(default=192, ge=4)
+    new_tokens: int = Field(default=112, ge=4)
     batch: int = Field(default=16, ge=1)
     """Texts in a step of training."""
     seed: int = 0

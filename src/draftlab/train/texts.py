@@ -10,6 +10,7 @@ from pathlib import Path
 from draftlab.errors import DraftlabError
 from draftlab.suites import BUILT_IN, load_suite
 from draftlab.train.machine_text import machine_texts
+from draftlab.train.openers import OPENERS
 from draftlab.train.requests import openings, over_code, requests
 
 _HELD_OUT = 12  # one source of so many is never trained on
@@ -29,6 +30,8 @@ class Text:
     kind: str = "text"
     """Kinds take turns, so that none crowds out the others."""
     is_request: bool = False
+    is_opener: bool = False
+    """A word or two, on which the target writes many texts, each of its own."""
 
 
 def texts_of(data: Sequence[str]) -> list[Text]:
@@ -41,6 +44,7 @@ def texts_of(data: Sequence[str]) -> list[Text]:
         found += [Text(f"topic {topic}", text, "request", is_request=True) for topic, text in requests()]
         found += [Text(f"topic {topic}", text, "opening") for topic, text in openings()]
         found += [Text(source, text, "request on code", is_request=True) for source, text in over_code(code)]
+        found += [Text(f"opener {text}", text, "opener", is_opener=True) for text in OPENERS]
     if not found:
         raise DraftlabError(f"there is no text in {', '.join(data) or 'the packages of this machine'}", _HINT)
     return found
