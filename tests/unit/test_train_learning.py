@@ -1,50 +1,21 @@
-"""Losses, draft lengths and the order of texts."""
+"""Draft lengths, the order of texts, and what settings mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from pydantic import ValidationError
 
 from draftlab.errors import DraftlabError
 from draftlab.train.held_out import best_length, num_rounds
-from draftlab.train.learning import Schedule, learn_from
-from draftlab.train.losses import LOSSES, loss_and_gradient
-from draftlab.train.settings import Loss, TrainSettings, require_fitting
+from draftlab.train.learning import Schedule
+from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shard, Shards
 from draftlab.train.small_model import layers_to_take
 from draftlab.train.vocabulary import choose_tokens, count_tokens
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_in_chunks_it_is_the_same_gradient(loss: Loss) -> None:
-    torch.manual_seed(0)
-    outs, finals, head = torch.randn(11, 6), torch.randn(11, 6), torch.randn(9, 6)
-    asked = outs.clone().requires_grad_(True)
-    whole = LOSSES[loss](asked @ head.T, finals @ head.T).mean()
-    whole.backward()
-    found, gradient = loss_and_gradient(loss, outs, finals, head, chunk=4)
-    assert found == pytest.approx(float(whole.detach()), rel=1e-5)
-    torch.testing.assert_close(gradient, asked.grad)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_nothing_is_better_than_to_agree(loss: Loss) -> None:
-    torch.manual_seed(0)
-    finals, head = 3.0 * torch.randn(5, 6), torch.randn(9, 6)
-    agreed, _ = loss_and_gradient(loss, finals, finals, head)
-    for _ in range(5):
-        other, _ = loss_and_gradient(loss, finals + torch.randn(5, 6), finals, head)
-        assert agreed < other
-
-
-def test_total_variation_is_what_is_rejected() -> None:
-    own, target = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.9, 0.1]]).log()
-    assert float(LOSSES["total-variation"](own, target)) == pytest.approx(0.4)
 
 
 def test_best_length_by_hand() -> None:
@@ -95,52 +66,6 @@ def test_the_vocabulary_is_what_was_written_and_what_ends_a_text(tmp_path: Path)
     assert choose_tokens(counts, 3, always=[8]).tolist() == [5, 7, 8]
 
 
-class _Guesses:
-    """A student whose step s says what its row s says, at every place."""
-
-    drafter, rate = "none", 1.0
-
-    def __init__(self, num_steps: int, width: int) -> None:
-        self.network = nn.Linear(width, num_steps, bias=False)
-        self.head = torch.eye(width)
-        self.target_ids = torch.arange(width)
-
-    def run_ahead(self, tokens: Tensor, features: Tensor, num_steps: int) -> Iterator[Tensor]:
-        for step in range(num_steps):
-            yield self.network.weight[step].expand(len(tokens), tokens.shape[1] - 1, -1)
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-    def write(self, folder: Path) -> int:
-        return 0
-
-
-@pytest.mark.parametrize("decay", [1.0, 0.5])
-def test_a_step_ahead_counts_so_much_of_the_one_before_it(decay: float) -> None:
-    torch.manual_seed(0)
-    student = _Guesses(3, 4)
-    shard = Shard(
-        torch.zeros(2, 8).int(), torch.zeros(2, 7, 0), torch.randn(2, 1, 4).expand(2, 7, 4),
-        torch.full((2,), 1).int(), torch.full((2,), 8).int(),
-    )  # fmt: skip
-    settings = TrainSettings(target="t", position_decay=decay)
-    total = learn_from(student, shard, 3, settings)
-    alone = []
-    for step in range(3):
-        target = shard.final[:, 0]
-        own = student.network.weight[step].detach().requires_grad_(True)
-        loss = LOSSES["mixed"](own.expand(2, -1), target).mean()
-        loss.backward()
-        assert own.grad is not None
-        alone.append((float(loss.detach()), own.grad))
-    weights = [decay**step / sum(decay**s for s in range(3)) for step in range(3)]
-    assert total == pytest.approx(sum(w * loss for w, (loss, _) in zip(weights, alone, strict=True)), rel=1e-4)
-    found = student.network.weight.grad
-    assert found is not None
-    torch.testing.assert_close(found, torch.stack([w * g for w, (_, g) in zip(weights, alone, strict=True)]))
-
-
 def test_layers_are_spread_with_the_first_and_the_last() -> None:
     def taken(of: int, **given: object) -> tuple[int, ...]:
         return layers_to_take(of, TrainSettings.model_validate({"target": "t", "student": "model", **given}))
@@ -161,3 +86,14 @@ def test_what_is_for_the_other_student_is_refused() -> None:
         require_fitting(TrainSettings(target="t", on_policy=0.5))
     with pytest.raises(DraftlabError, match="--position-decay is for --student head"):
         require_fitting(TrainSettings(target="t", student="model", position_decay=0.5))
+
+
+def test_a_loss_is_a_term_or_a_sum() -> None:
+    def terms(loss: str) -> dict[str, float]:
+        return dict(TrainSettings(target="t", loss=loss).loss_terms)
+
+    assert terms("mixed") == terms("0.6*forward-kl + 0.4*likeliest") == {"forward-kl": 0.6, "likeliest": 0.4}
+    assert terms("reverse-kl") == {"reverse-kl": 1.0}
+    for wrong in ("", "backward-kl", "0.5*", "-1*forward-kl", "x*forward-kl", "nan*likeliest"):
+        with pytest.raises(ValidationError):
+            TrainSettings(target="t", loss=wrong)

@@ -36,7 +36,11 @@ def train(
         int | None, typer.Option(help="How many tokens the drafter can propose. [default: 8192]")
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(help="mixed, forward-kl, reverse-kl or total-variation. [default: mixed]")
+        str | None,
+        typer.Option(
+            help="forward-kl, reverse-kl, total-variation, likeliest, or a sum: 0.6*forward-kl+0.4*likeliest. "
+            "[default: that sum]"
+        ),
     ] = None,
     steps_ahead: Annotated[int | None, typer.Option(help="How far it learns to run ahead. [default: 3]")] = None,
     layers: Annotated[

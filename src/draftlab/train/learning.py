@@ -1,4 +1,4 @@
-"""One step of learning, and the steps in a row, with checkpoints."""
+"""How many steps of learning there is time for, and the steps in a row, with checkpoints."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
 
-import torch
-
 from draftlab.errors import DraftlabError
 from draftlab.train.checkpoint import Checkpoint
+from draftlab.train.gradient import learn_from
 from draftlab.train.held_out import Point, judge
-from draftlab.train.losses import loss_and_gradient
 from draftlab.train.on_policy import OnPolicy
 from draftlab.train.optimiser import Optimiser
 from draftlab.train.processes import ALONE, Processes
@@ -46,47 +44,6 @@ class Schedule:
         return self.depths[-1]
 
 
-def learn_from(
-    student: Student, whole: Shard, depth: int, settings: TrainSettings, processes: Processes = ALONE
-) -> float:
-    """Add the gradients of one batch to the network's; the loss, weighted over the steps ahead."""
-    shard = whole.rows(processes.own(len(whole)))
-    total = _learn_from(student, shard, whole, depth, settings) if len(shard) else 0.0
-    return processes.add_up(student.network.parameters(), total)
-
-
-def _learn_from(student: Student, shard: Shard, whole: Shard, depth: int, settings: TrainSettings) -> float:
-    """From the texts of `shard`, for their share of what there is to learn from the `whole` batch."""
-    device = student.head.device
-    tokens, final = shard.tokens.long().to(device), shard.final.to(device)
-    places = tokens.shape[1] - 1
-    with torch.autocast(device.type, torch.bfloat16):
-        outs = list(student.run_ahead(tokens, shard.features.to(device), depth))
-    fading = settings.position_decay
-    scale = sum(fading**step for step in range(depth))
-    total = 0.0
-    pairs = []
-    for step, out in enumerate(outs):
-        at = _learned(shard, places, step).to(device)
-        if not at.any():
-            continue
-        teacher = final[:, step + 1 :][at[:, : places - step - 1]]
-        found, gradient = loss_and_gradient(settings.loss, out[at], teacher, student.head)
-        share = int(at.sum()) / int(_learned(whole, places, step).sum())
-        weight = share * fading**step / scale
-        total += weight * found
-        pairs.append((out[at], weight * gradient))
-    if pairs:
-        torch.autograd.backward([out for out, _ in pairs], [gradient for _, gradient in pairs])
-    return total
-
-
-def _learned(shard: Shard, places: int, step: int) -> torch.Tensor:
-    """[texts, places]: where the predicted token, at i + 2 + step, is one that the target chose."""
-    predicted = torch.arange(places) + 2 + step
-    return (predicted >= shard.starts[:, None]) & (predicted < shard.ends[:, None]) & (predicted <= places)
-
-
 def plan_steps(
     student: Student,
     shards: Shards,
@@ -105,7 +62,7 @@ def plan_steps(
     for depth in depths:
         start = monotonic()
         for batch in batches:
-            learn_from(student, batch, depth, settings, processes)
+            learn_from(student, batch, depth, settings, processes, is_trial=True)
         taken.append((monotonic() - start) / len(batches))
         student.network.zero_grad(set_to_none=True)
     extra = optimiser.seconds_of_a_step() + (policy.seconds_of_a_step(batches) if policy else 0.0)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from draftlab.errors import DraftlabError
 from draftlab.spec import Dtype
 
-Loss = Literal["mixed", "forward-kl", "reverse-kl", "total-variation"]
-
+Term = Literal["forward-kl", "reverse-kl", "total-variation", "likeliest"]
+"""What a loss can be, or be mixed of."""
+_MIXED = "0.6*forward-kl+0.4*likeliest"
 
 Kind = Literal["head", "model"]
 """A head on the target's hidden states, or a small model that stands alone."""
@@ -37,7 +39,8 @@ class TrainSettings(BaseModel):
     draft_vocab: int = Field(default=8192, ge=2)
     layers_read: tuple[int, ...] | None = None
     """After how many layers of the target hidden states are read; None: a third, two thirds and all of them."""
-    loss: Loss = "mixed"
+    loss: str = "mixed"
+    """One term, or a weighted sum such as 0.6*forward-kl+0.4*likeliest, which is called mixed."""
     steps_ahead: int = Field(default=3, ge=1, le=8)
     """How far the training runs ahead on hidden states of its own (EAGLE-3's training-time test)."""
     position_decay: float = Field(default=0.8, gt=0.0, le=1.0)
@@ -57,6 +60,17 @@ class TrainSettings(BaseModel):
     trust_remote_code: bool = False
     allow_pickle: bool = False
 
+    @field_validator("loss")
+    @classmethod
+    def _is_loss(cls, loss: str) -> str:
+        _terms_of(loss)
+        return loss
+
+    @property
+    def loss_terms(self) -> Mapping[str, float]:
+        """The weight of every term."""
+        return _terms_of(self.loss)
+
     @property
     def depth(self) -> int:
         """How far the training runs ahead: a small model's inputs are tokens, so that nothing is new further on."""
@@ -74,3 +88,15 @@ def require_fitting(settings: TrainSettings) -> None:
             )
     if settings.num_layers is not None and isinstance(settings.from_layers, tuple):
         raise DraftlabError("--from-layers names the layers already", "Leave --num-layers out.")
+
+
+def _terms_of(loss: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in (_MIXED if loss == "mixed" else loss).split("+"):
+        weight, _, name = part.strip().rpartition("*")
+        if name not in get_args(Term):
+            raise ValueError(f"losses are mixed, {', '.join(get_args(Term))}, or a sum of them: {_MIXED}")
+        found[name] = float(weight or 1.0)
+        if not 0.0 < found[name] < float("inf"):
+            raise ValueError("the weight of a loss is more than 0")
+    return found

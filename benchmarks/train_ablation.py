@@ -1,0 +1,203 @@
+"""What pays in training a head, at equal time on the same texts of a target: variants in turn, one line each.
+
+    draftlab train --target smollm2-135m-instruct --minutes 66 --layers 2,10,15,20,30 --out RUN --keep
+    python benchmarks/train_ablation.py RUN --seconds 240 "layers=10,20,30" "layers=2,15,30" "loss=reverse-kl"
+
+A variant says how it differs from OPTIONS. All learn for `--seconds` with one thread, so that two of these programs fit
+on two cores, and are judged on the first 64 tokens of the held-out texts: acceptance at each position of a draft, given
+that it came so far, and tokens a pass of the target with 4 drafted ones. `ms` is what one step of drafting takes with
+one thread in bfloat16, head included, as trained and not as packed for decoding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from time import monotonic
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from draftlab.drafters.eagle.network import EagleNetwork
+from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.models import LoadOptions, resolve
+from draftlab.train import gradient
+from draftlab.train.head import new_head
+from draftlab.train.held_out import Point, judge
+from draftlab.train.optimiser import Optimiser
+from draftlab.train.run import _State
+from draftlab.train.settings import TrainSettings
+from draftlab.train.shards import Shard, Shards
+from draftlab.train.unrolled import Steps
+from draftlab.train.vocabulary import choose_tokens, count_tokens
+
+OPTIONS = {
+    "layers": "10,20,30",
+    "vocab": "16384",
+    "loss": "mixed",
+    "depth": "3",
+    "decay": "0.8",
+    "places": "alive",  # or all: also behind a wrong token
+    "prompts": "yes",  # or no: only what the target wrote is learned from
+    "num_layers": "1",  # or 2
+    "batch": "16",
+    "rate": "1.0",
+}
+_JUDGED = 64
+
+
+def main() -> None:
+    """Train every variant; print the table."""
+    asked = _arguments()
+    torch.set_num_threads(1)
+    run = Run.open(asked.run)
+    print("| variant | steps | tokens learned | acceptance by position | tokens a pass | ms |", flush=True)
+    print("| --- | ---: | ---: | --- | ---: | ---: |", flush=True)
+    for words in asked.variants:
+        given = dict(word.split("=", 1) for word in words.split())
+        unknown = given.keys() - OPTIONS.keys()
+        if unknown:
+            raise SystemExit(f"there is no option {', '.join(sorted(unknown))}; there are {', '.join(OPTIONS)}")
+        print(Variant(run, words, {**OPTIONS, **given}).trained(asked.seconds), flush=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Texts of a run that was kept."""
+
+    settings: TrainSettings
+    shards: Shards
+    target: BatchNetwork
+    counts: Tensor
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        settings = _State.model_validate_json((folder / "training.json").read_text(encoding="utf-8")).settings
+        shards = Shards(folder / "work")
+        target = open_batches(resolve(settings.target), LoadOptions())
+        return cls(settings, shards, target, count_tokens(shards, [], len(target.head())))
+
+
+class Variant:
+    """One way to train."""
+
+    def __init__(self, run: Run, name: str, options: dict[str, str]) -> None:
+        self.run, self.name, self.options = run, name, options
+        self.layers = tuple(int(number) for number in options["layers"].split(","))
+        kept = run.settings.layers_read
+        assert kept is not None, "the run names its layers"
+        width = run.target.head().shape[1]
+        self.columns = torch.cat(
+            [torch.arange(width) + width * sorted(kept).index(layer) for layer in sorted(self.layers)]
+        )
+        self.settings = TrainSettings(
+            target=run.settings.target, loss=options["loss"], position_decay=float(options["decay"])
+        )
+        ids = choose_tokens(run.counts, int(options["vocab"]), (0, 2))
+        self.student = new_head(run.target, sorted(self.layers), ids, 0)
+        if options["num_layers"] == "2":
+            self.student.network.midlayer = _Two(self.student.network)  # type: ignore[assignment]
+
+    def trained(self, seconds: float) -> str:
+        """A line of the table."""
+        right = gradient._right
+        if self.options["places"] == "all":
+            gradient._right = lambda student, logits, tokens, is_trial: torch.ones_like(tokens, dtype=torch.bool)
+        optimiser = Optimiser(self.student.network, float(self.options["rate"]))
+        start = monotonic()
+        steps = learned = 0
+        for shard in self.run.shards.batches(int(self.options["batch"]), 0):
+            share = (monotonic() - start) / seconds
+            if share >= 1.0:
+                break
+            batch = self._seen(shard)
+            optimiser.set_rate(share)
+            depth = min(int(self.options["depth"]), 1 if share < 0.15 else 2 if share < 0.6 else 8)
+            gradient.learn_from(self.student, batch, depth, self.settings)
+            optimiser.step()
+            steps += 1
+            learned += int((batch.ends - batch.starts).clamp_min(0).sum())
+        gradient._right = right
+        point = judge(self.student, _HeldOut(self), steps, 0.0, ())  # type: ignore[arg-type]
+        return self._line(point, steps, learned)
+
+    def _seen(self, shard: Shard) -> Shard:
+        starts = torch.ones_like(shard.starts) if self.options["prompts"] == "yes" else shard.starts
+        return replace(shard, features=shard.features[..., self.columns], starts=starts)
+
+    def _line(self, point: Point, steps: int, learned: int) -> str:
+        rates = " ".join(f"{rate:.3f}".lstrip("0") for rate in point.accepted[:4])
+        cells = [self.name or "-", str(steps), f"{learned:,}", rates, f"{point.tokens_a_round[3]:.2f}"]
+        return f"| {' | '.join(cells)} | {self._milliseconds():.2f} |"
+
+    @torch.no_grad()
+    def _milliseconds(self) -> float:
+        network = copy.deepcopy(self.student.network).bfloat16()
+        head = self.student.head.bfloat16()
+        hidden = torch.randn(1, 1, head.shape[1]).bfloat16()
+        taken = []
+        for _ in range(60):
+            steps: Any = Steps()
+            start = monotonic()
+            out = network.midlayer(hidden, hidden, network.rotary(hidden, torch.tensor([[3]])), None, steps)
+            (network.norm(out) @ head.T).argmax()
+            taken.append(monotonic() - start)
+        return 1000 * median(taken)
+
+
+class _HeldOut:
+    """The held-out texts as the variant sees them, up to so many tokens."""
+
+    def __init__(self, variant: Variant) -> None:
+        self._variant = variant
+
+    def held_out(self, size: int) -> Iterator[Shard]:
+        for shard in islice(self._variant.run.shards.held_out(size), 8):
+            ends = torch.minimum(shard.ends, shard.starts + _JUDGED)
+            yield replace(shard, features=shard.features[..., self._variant.columns], ends=ends)
+
+
+class _Two(nn.Module):
+    """The layer of a head and a usual one above it, with a memory of its own."""
+
+    def __init__(self, network: EagleNetwork) -> None:
+        super().__init__()
+        self.first = network.midlayer
+        self.second = copy.deepcopy(network.midlayer)
+        attention = self.second.self_attn
+        width = self.second.input_layernorm.weight.shape[0]
+        for name in ("q_proj", "k_proj", "v_proj"):
+            narrow = nn.Linear(width, getattr(attention, name).out_features, bias=False)
+            setattr(attention, name, narrow)
+        self._steps: tuple[Any, Any] = (None, None)
+
+    def forward(self, embedded: Tensor, hidden: Tensor, angles: Any, mask: Tensor | None, memory: Any) -> Tensor:
+        if self._steps[0] is not memory:  # another batch
+            self._steps = memory, Steps()
+        out = self.first(embedded, hidden, angles, mask, memory)
+        layer = self.second
+        attended, _ = layer.self_attn(
+            layer.input_layernorm(out), position_embeddings=angles, attention_mask=mask, past_key_values=self._steps[1]
+        )
+        out = out + attended
+        return out + layer.mlp(layer.post_attention_layernorm(out))  # type: ignore[no-any-return]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a run of `draftlab train --keep` that has written its texts")
+    parser.add_argument(
+        "variants", nargs="+", help="options with a blank between, such as 'vocab=8192 depth=2'; '' for none"
+    )
+    parser.add_argument("--seconds", type=float, default=240.0, help="for which each learns")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What one batch has to teach: the gradient of every step of drafts from every place, for as long as they are right.
+
+A draft ends at its first wrong token, so what a student would say behind one is never asked for. It is not learned
+either: that would take most of the time, and teach it to go on from tokens that it did not draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from draftlab.train.losses import Teacher, loss_and_gradient
+from draftlab.train.processes import ALONE, Processes
+from draftlab.train.settings import TrainSettings
+from draftlab.train.shards import Shard
+from draftlab.train.student import Student
+
+_ROWS = 512  # places whose logits are in memory at once, or those of one text
+_TYPICAL = 0.6  # of a trained drafter's tokens are right
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of all drafts."""
+
+    out: Tensor
+    """[texts, places, width]: what the head reads."""
+    gradient: Tensor
+    """Like `out`; filled in part by part."""
+    weight: float
+    """What a place counts."""
+
+
+def learn_from(
+    student: Student,
+    whole: Shard,
+    depth: int,
+    settings: TrainSettings,
+    processes: Processes = ALONE,
+    *,
+    is_trial: bool = False,
+) -> float:
+    """Add the gradients of one batch to the network's; the loss, weighted over the steps ahead.
+
+    In a trial, which is there for the time that it takes, as many tokens count as right as in the end will be.
+    """
+    shard = whole.rows(processes.own(len(whole)))
+    total = _learn_from(student, shard, whole, depth, settings, is_trial) if len(shard) else 0.0
+    return processes.add_up(student.network.parameters(), total)
+
+
+def _learn_from(
+    student: Student, shard: Shard, whole: Shard, depth: int, settings: TrainSettings, is_trial: bool
+) -> float:
+    """From the texts of `shard`, for their share of what there is to learn from the `whole` batch."""
+    head, loss = student.head, settings.loss_terms
+    tokens, final = shard.tokens.long().to(head.device), shard.final.to(head.device)
+    learned = _learned(shard, depth).to(head.device)
+    with torch.autocast(head.device.type, torch.bfloat16):
+        outs = list(student.run_ahead(tokens, shard.features.to(head.device), depth))
+    counts = [int(_at_step(_learned(whole, depth), step, whole).sum()) for step in range(depth)]
+    scale = sum(settings.position_decay**step for step in range(depth))
+    steps = [
+        _Step(out, torch.zeros_like(out), settings.position_decay**step / scale / max(1, count))
+        for step, (out, count) in enumerate(zip(outs, counts, strict=True))
+    ]
+    total = 0.0
+    for some in _parts(learned.sum(-1).tolist()):
+        teacher = Teacher.of(final[some][learned[some, 1 : tokens.shape[1]]], head)
+        row = (learned[some].flatten().cumsum(0) - 1).view_as(learned[some])
+        alive = torch.ones_like(learned[some, : tokens.shape[1] - 1])
+        for number, step in enumerate(steps):
+            alive = alive & _at_step(learned[some], number, shard)
+            if not alive.any():
+                break
+            rows = teacher.rows(_at_step(row, number, shard)[alive])
+            logits = step.out[some][alive].detach().to(head.dtype) @ head.T
+            found, slope = loss_and_gradient(loss, logits, rows)
+            total += step.weight * float(found.sum())
+            step.gradient[some][alive] = ((step.weight * slope).to(head.dtype) @ head).to(step.gradient.dtype)
+            if number + 1 < depth:
+                here = torch.nn.functional.pad(tokens[some], (0, depth + 1))
+                alive[alive.clone()] = _right(student, logits, _at_step(here, number, shard)[alive], is_trial)
+    torch.autograd.backward([step.out for step in steps], [step.gradient for step in steps])
+    return total
+
+
+def _right(student: Student, logits: Tensor, tokens: Tensor, is_trial: bool) -> Tensor:
+    """[rows]: whether the token that would be drafted is the one in the text."""
+    if is_trial:
+        return torch.rand(len(tokens), device=tokens.device) < _TYPICAL
+    return student.target_ids.to(tokens.device)[logits.argmax(-1)] == tokens
+
+
+def _learned(shard: Shard, depth: int) -> Tensor:
+    """[texts, length + depth + 1]: which tokens the target chose; none behind the end."""
+    places = torch.arange(shard.tokens.shape[1] + depth + 1)
+    return (places >= shard.starts.clamp_min(1)[:, None]) & (places < shard.ends[:, None])
+
+
+def _at_step(values: Tensor, step: int, shard: Shard) -> Tensor:
+    """[texts, places] of [texts, tokens]: of the token that step `step` of a draft from each place stands for."""
+    return values[:, 2 + step : 1 + step + shard.tokens.shape[1]]
+
+
+def _parts(counts: Sequence[int]) -> Iterator[slice]:
+    """Texts in a row that have about _ROWS places to learn from; a draft never leaves its text."""
+    start = total = 0
+    for number, count in enumerate(counts):
+        if total and total + count > _ROWS:
+            yield slice(start, number)
+            start, total = number, 0
+        total += count
+    if total:
+        yield slice(start, len(counts))
