@@ -106,9 +106,11 @@ class Variant:
 
     def trained(self, seconds: float) -> str:
         """A line of the table."""
-        right = gradient._right
+        right, learned_from = gradient._right, gradient._learned
         if self.options["places"] == "all":
             gradient._right = lambda student, logits, tokens, is_trial: torch.ones_like(tokens, dtype=torch.bool)
+        if self.options["prompts"] == "no":
+            gradient._learned = _written
         optimiser = Optimiser(self.student.network, float(self.options["rate"]))
         start = monotonic()
         steps = learned = 0
@@ -122,14 +124,13 @@ class Variant:
             gradient.learn_from(self.student, batch, depth, self.settings)
             optimiser.step()
             steps += 1
-            learned += int((batch.ends - batch.starts).clamp_min(0).sum())
-        gradient._right = right
+            learned += int(gradient._learned(batch, 0).sum())
+        gradient._right, gradient._learned = right, learned_from
         point = judge(self.student, _HeldOut(self), steps, 0.0, ())  # type: ignore[arg-type]
         return self._line(point, steps, learned)
 
     def _seen(self, shard: Shard) -> Shard:
-        starts = torch.ones_like(shard.starts) if self.options["prompts"] == "yes" else shard.starts
-        return replace(shard, features=shard.features[..., self.columns], starts=starts)
+        return replace(shard, features=shard.features[..., self.columns])
 
     def _line(self, point: Point, steps: int, learned: int) -> str:
         rates = " ".join(f"{rate:.3f}".lstrip("0") for rate in point.accepted[:4])
@@ -149,6 +150,12 @@ class Variant:
             (network.norm(out) @ head.T).argmax()
             taken.append(monotonic() - start)
         return 1000 * median(taken)
+
+
+def _written(shard: Shard, depth: int) -> Tensor:
+    """Which tokens are learned where prompts are not."""
+    places = torch.arange(shard.tokens.shape[1] + depth + 1)
+    return (places >= shard.starts.clamp_min(1)[:, None]) & (places < shard.ends[:, None])
 
 
 class _HeldOut:

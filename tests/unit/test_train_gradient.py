@@ -52,7 +52,7 @@ def place_by_place(student: Guesses, shard: Shard, settings: TrainSettings) -> t
     texts, places = len(shard), shard.tokens.shape[1] - 1
 
     def is_learned(text: int, token: int) -> bool:
-        return int(shard.starts[text]) <= token < int(shard.ends[text])
+        return 1 <= token < int(shard.ends[text])
 
     counts = [sum(is_learned(n, i + 2 + s) for n in range(texts) for i in range(places)) for s in range(DEPTH)]
     scale = sum(settings.position_decay**step for step in range(DEPTH))

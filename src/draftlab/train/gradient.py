@@ -96,9 +96,12 @@ def _right(student: Student, logits: Tensor, tokens: Tensor, is_trial: bool) -> 
 
 
 def _learned(shard: Shard, depth: int) -> Tensor:
-    """[texts, length + depth + 1]: which tokens the target chose; none behind the end."""
+    """[texts, length + depth + 1]: which tokens are learned.
+
+    All but the first up to the end. Prompts too: the target has read them, and what it would have said there is known.
+    """
     places = torch.arange(shard.tokens.shape[1] + depth + 1)
-    return (places >= shard.starts.clamp_min(1)[:, None]) & (places < shard.ends[:, None])
+    return (places >= 1) & (places < shard.ends[:, None])
 
 
 def _at_step(values: Tensor, step: int, shard: Shard) -> Tensor:

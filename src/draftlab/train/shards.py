@@ -26,7 +26,7 @@ class Shard:
     final: Tensor
     """[texts, length - 1, width]"""
     starts: Tensor
-    """[texts]: from which token on the target's choice is to be learned."""
+    """[texts]: from which token on the target has written it."""
     ends: Tensor
     """[texts]: how many tokens there are before the text ended."""
 
@@ -81,7 +81,10 @@ class Shards:
                 yield shortened(shard.rows(range(start, min(start + size, len(shard)))))
 
     def batches(self, size: int, seed: int) -> Iterator[Shard]:
-        """Training texts without end, `size` at a time, in an order that the seed alone decides."""
+        """Training texts without end, `size` at a time, in an order that the seed alone decides.
+
+        Those in a batch are of about one length: what stands behind the shorter ones is computed and thrown away.
+        """
         rng = random.Random(seed)
         while True:
             names = self.names(held_out=False)
@@ -90,7 +93,10 @@ class Shards:
                 some = [self.read(path) for path in names[first : first + _AT_ONCE]]
                 order = [(number, row) for number, shard in enumerate(some) for row in range(len(shard))]
                 rng.shuffle(order)
-                for start in range(0, len(order), size):
+                order.sort(key=lambda at: int(some[at[0]].ends[at[1]]))  # those of one length stay shuffled
+                cuts = list(range(0, len(order), size))
+                rng.shuffle(cuts)
+                for start in cuts:
                     yield _chosen(some, order[start : start + size])
 
 
