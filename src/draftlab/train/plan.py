@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _READ_EVERY = 6  # of those that are written
 _HELD_OUT = (160, 2)  # texts, and batches' worth of them where time or memory allow for few
 _MOST_HELD_OUT = 10  # batches
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
+_LONGEST_PROMPT = 1024  # tokens of a user's own: hidden states of more would crowd out those of what is written
 
 Prompt = tuple[int, ...]
 
@@ -45,23 +47,81 @@ class PlannedBatch:
 class Planner:
     """Cuts prompts into batches that a network can take."""
 
-    def __init__(self, most_texts: Callable[[int], int], new_tokens: int, *, mixed: bool) -> None:
+    def __init__(
+        self,
+        most_texts: Callable[[int], int],
+        new_tokens: int,
+        *,
+        mixed: bool,
+        context: int | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._most_texts = most_texts
         self._new_tokens = new_tokens
+        self._longest_prompt = min(_LONGEST_PROMPT, (context or sys.maxsize) - new_tokens)
+        self._say = say
         self._mixed = mixed
         """Whether prompts of unlike length can share a batch."""
         self._rows = most_texts(_LONGEST + new_tokens)
 
     def plan(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, seed: int) -> list[PlannedBatch]:
         """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
+        if any(text.is_prompt for text in texts):
+            return self._plan_prompts(texts, tokenizer, forbidden)
         rng = random.Random(seed)
         openers = [tuple(tokenizer.encode(text.text)) for text in texts if text.is_opener]
         others = [text for text in texts if not text.is_opener]
         written, read, held = _in_turn(others, tokenizer, forbidden, rng)
+        return self._in_order(list(self._learned_from(written, read, openers, rng)), held)
+
+    def _plan_prompts(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden) -> list[PlannedBatch]:
+        """The same of prompts, of which there are few."""
+        held_sources = held_out_sources(texts)
+        learned: list[Prompt] = []
+        held: list[Prompt] = []
+        too_long = known = 0
+        for text in texts:
+            tokens = tuple(
+                tokenizer.encode(text.text) if text.messages is None else tokenizer.encode_chat(text.messages)
+            )
+            is_held = text.source in held_sources
+            if len(tokens) > self._longest_prompt:
+                too_long += 1
+            elif not is_held and forbidden.occurs_in(tokens):
+                known += 1
+            elif tokens:
+                (held if is_held else learned).append(tokens)
+        left_out = [
+            f"{num} of {len(texts)} prompts {why}"
+            for num, why in (
+                (too_long, f"have more than {self._longest_prompt} tokens"),
+                (known, "share text with the built-in suites, which judge drafters and teach none"),
+            )
+            if num
+        ]
+        if left_out and not (learned and held):
+            raise DraftlabError(f"{'; '.join(left_out)}: too few are left", "Measure more prompts of your own.")
+        for why in left_out:
+            self._say(f"{why}: left out")
+        return self._in_order(list(self._again_and_again(learned)), held)
+
+    def _again_and_again(self, prompts: Sequence[Prompt]) -> Iterator[PlannedBatch]:
+        """Each greedily once, which is one text, and then drawn, which is another at each time, until time ends it."""
+        if not prompts:
+            return
+        for some in self._cut(prompts, self._new_tokens):
+            yield self._chosen(some, 0)
+        copies = [*prompts] * max(1, self._rows // len(prompts))  # a full batch takes little longer than one of a few
+        drawings = [list(self._cut(copies, self._new_tokens))] * max(1, _MOST_TEXTS // len(copies))
+        for number, batches in enumerate(drawings):
+            for some in batches:
+                yield self._chosen(some, 1 + number % 2)
+
+    def _in_order(self, train: Sequence[PlannedBatch], held: Sequence[Prompt]) -> list[PlannedBatch]:
+        """Those that are held out among the first, as time may end the list early."""
         texts_held, rows_held = _HELD_OUT
         some_held = held[: min(texts_held, rows_held * self._rows)]
         apart = [PlannedBatch(some, self._new_tokens, 0.0, True) for some in self._cut(some_held, self._new_tokens)]
-        train = list(self._learned_from(written, read, openers, rng))
         if not apart or not train:
             raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
         apart = sorted(apart, key=lambda batch: -len(batch.prompts))[:_MOST_HELD_OUT]
