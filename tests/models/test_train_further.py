@@ -145,18 +145,6 @@ def test_a_killed_run_that_is_resumed_does_not_need_the_head_any_more(
     assert (again / "model.safetensors").read_bytes() == (trained.folder / "model.safetensors").read_bytes()
 
 
-def test_a_chat_is_given_with_all_its_messages(target: Path, head: Path, suite: Path, tmp_path: Path) -> None:
-    from draftlab.train.past_runs import texts_of_runs
-
-    told = ({"role": "system", "content": "w2"}, {"role": "user", "content": "w3"})
-    run = tmp_path / "run"
-    chats = tmp_path / "chat.jsonl"
-    chats.write_text("\n".join(json.dumps({"id": f"c{i}", "messages": told}) for i in range(2)))
-    bench(make_experiment({"target": "toy", "suites": (str(chats),), "max_new_tokens": 2, "phases": 0}), run)
-    (text, other) = texts_of_runs([str(run), str(run)], lambda _: None)
-    assert text.messages == told and text.source != other.source
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

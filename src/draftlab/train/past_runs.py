@@ -34,12 +34,13 @@ def with_runs(runs: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def texts_of_runs(runs: Sequence[str], say: Callable[[str], None]) -> list[Text]:
     """Every prompt once, as it was given; those of the built-in suites are left out, as drafters are judged by them."""
-    found: dict[tuple[str, str], Text] = {}
-    left_out: dict[tuple[str, str], Text] = {}
+    found: dict[str, Text] = {}
+    left_out: dict[str, Text] = {}
     for run in runs:
         for prompt in _manifest(run).prompts:
             text = _text(prompt)
-            (left_out if prompt.suite in BUILT_IN else found)[text.source, text.text] = text
+            # By its words: one that stands twice must not be learned from under one id and held out under another.
+            (left_out if prompt.suite in BUILT_IN else found).setdefault(text.text, text)
     if left_out:
         names = ", ".join(sorted({text.kind for text in left_out.values()}))
         what = f"{len(left_out)} prompts of {', '.join(runs)} are of the built-in suites ({names})"

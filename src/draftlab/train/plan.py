@@ -76,29 +76,17 @@ class Planner:
 
     def _plan_prompts(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden) -> list[PlannedBatch]:
         """The same of prompts, of which there are few."""
-        held_sources = held_out_sources(texts)
-        learned: list[Prompt] = []
-        held: list[Prompt] = []
-        too_long = known = 0
-        for text in texts:
-            tokens = tuple(
-                tokenizer.encode(text.text) if text.messages is None else tokenizer.encode_chat(text.messages)
-            )
-            is_held = text.source in held_sources
-            if len(tokens) > self._longest_prompt:
-                too_long += 1
-            elif not is_held and forbidden.occurs_in(tokens):
-                known += 1
-            elif tokens:
-                (held if is_held else learned).append(tokens)
-        left_out = [
-            f"{num} of {len(texts)} prompts {why}"
-            for num, why in (
-                (too_long, f"have more than {self._longest_prompt} tokens"),
-                (known, "share text with the built-in suites, which judge drafters and teach none"),
-            )
-            if num
-        ]
+        given = [(text, _whole(text, tokenizer)) for text in texts]
+        usable = [(text, tokens) for text, tokens in given if 0 < len(tokens) <= self._longest_prompt]
+        held_sources = held_out_sources([text for text, _ in usable])
+        held = [tokens for text, tokens in usable if text.source in held_sources]
+        new = [tokens for text, tokens in usable if text.source not in held_sources]
+        learned = [tokens for tokens in new if not forbidden.occurs_in(tokens)]
+        reasons = {
+            f"have more than {self._longest_prompt} tokens": len(given) - len(usable),
+            "share text with the built-in suites, which judge drafters and teach none": len(new) - len(learned),
+        }
+        left_out = [f"{num} of {len(texts)} prompts {why}" for why, num in reasons.items() if num]
         if left_out and not (learned and held):
             raise DraftlabError(f"{'; '.join(left_out)}: too few are left", "Measure more prompts of your own.")
         for why in left_out:
@@ -200,6 +188,11 @@ def _alternating(kinds: dict[str, list[Prompt]]) -> Iterator[Prompt]:
     """One of each kind in turn for as long as there are any, so that none crowds out the others."""
     turns = chain.from_iterable(zip_longest(*(prompts for _, prompts in sorted(kinds.items()))))
     return (prompt for prompt in turns if prompt is not None)
+
+
+def _whole(text: Text, tokenizer: Tokenizer) -> Prompt:
+    """As a bench gives it to the target."""
+    return tuple(tokenizer.encode(text.text) if text.messages is None else tokenizer.encode_chat(text.messages))
 
 
 def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[tuple[bool, list[int]]]:
