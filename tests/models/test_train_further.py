@@ -125,7 +125,7 @@ def test_card_and_provenance_name_the_head(trained: Trained, head: Path) -> None
 def test_prompts_are_written_on_in_other_ways_until_time_is_up(trained: Trained) -> None:
     found = json.loads((trained.folder / "provenance.json").read_text())["data"]
     assert found["texts"] > 3 * PROMPTS
-    assert 0 < found["held_out_texts"] < PROMPTS // 2
+    assert 0 < found["held_out_prompts"] < PROMPTS // 2 < found["held_out_texts"]
 
 
 def test_a_killed_run_that_is_resumed_does_not_need_the_head_any_more(

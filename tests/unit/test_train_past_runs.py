@@ -111,8 +111,10 @@ def test_the_gain_is_told_in_one_line_and_so_is_none() -> None:
         )
 
     curve = [point(0, 1.21, 0.5, 0.41, 0.3, 0.2), point(9, 1.4, 0.6, 0.5, 0.4, 0.3)]
-    assert gain(curve, 3) == (
-        "on 3 held-out texts, before and after: acceptance by position .50 .41 .30 and .60 .50 .40, predicted 1.21x "
-        "and 1.40x"
+    assert gain(curve, {"held_out_texts": 30, "held_out_prompts": 3}) == (
+        "on 30 texts of 3 held-out prompts, before and after: acceptance by position .50 .41 .30 and .60 .50 "
+        ".40, predicted 1.21x and 1.40x"
     )
-    assert gain(curve[::-1], 1).endswith("predicted 1.40x and 1.21x; no gain: keep the drafter that it began with")
+    assert gain(curve[::-1], {"held_out_texts": 1, "held_out_prompts": 1}).endswith(
+        "predicted 1.40x and 1.21x; no gain: keep the drafter that it began with"
+    )

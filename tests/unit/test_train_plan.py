@@ -141,7 +141,9 @@ def test_few_prompts_are_whole_and_drawn_again_but_greedy_once(mixed: bool) -> N
 
 def test_one_prompt_fills_a_batch() -> None:
     plan, _ = plan_of_prompts(prompts(2))
-    assert [len(batch.prompts) for batch in plan[:4]] == [1, 1, ROWS, ROWS]
+    assert [len(batch.prompts) for batch in plan[:6]] == [1, ROWS, ROWS, ROWS - 1, ROWS, 1]
+    assert [batch.held_out for batch in plan[:7]] == [False, True, False, True, False, True, False]
+    assert [batch.temperature for batch in plan if batch.held_out] == [1.0, 1.0, 0.0]
 
 
 def test_chats_go_through_the_template_whole() -> None:

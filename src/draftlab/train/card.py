@@ -23,7 +23,7 @@ def card(settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Point
     is_head = settings.student == "head"
     drafter = "eagle" if is_head else "model"
     what, shape, ahead = _of_head(settings, data) if is_head else _of_model(settings, data)
-    began = _began(data["start"], curve, data["held_out_texts"]) if "start" in data else ""
+    began = _began(data, curve) if "start" in data else ""
     return f"""{"" if is_head else _front(settings, data)}# A drafter for {settings.target}
 
 {what} Made by `draftlab train`; `{PROVENANCE}` has the command, the versions and the fingerprint of the data.
@@ -46,10 +46,11 @@ Greedy acceptance on held-out texts, at positions 1 to {positions} of a draft, o
 """
 
 
-def _began(start: Mapping[str, Any], curve: Sequence[Point], held_out: int) -> str:
+def _began(data: Mapping[str, Any], curve: Sequence[Point]) -> str:
     """Where it did not begin as new."""
+    start = data["start"]
     files = ", ".join(f"{name} {digest}" for name, digest in start["files"].items())
-    gained = gain(curve, held_out)
+    gained = gain(curve, data)
     return (
         f"- It began as `{start['drafter']}`, whose layers and vocabulary it has (sha256: {files}).\n"
         f"- {gained[0].upper()}{gained[1:]}.\n"

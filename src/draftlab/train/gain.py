@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from draftlab.train.held_out import Point
 
@@ -10,10 +11,11 @@ _POSITIONS = 3
 """Behind them few drafts of a few texts are left to judge by."""
 
 
-def gain(curve: Sequence[Point], held_out: int) -> str:
-    """One line: held-out acceptance and predicted speed-up, before and after."""
+def gain(curve: Sequence[Point], data: Mapping[str, Any]) -> str:
+    """One line: held-out acceptance and predicted speed-up, before and after; `data` is that of the provenance."""
     before, after = curve[0], curve[-1]
-    texts = "1 held-out text" if held_out == 1 else f"{held_out} held-out texts"
+    num, prompts = data["held_out_texts"], data["held_out_prompts"]
+    texts = f"{num} texts of {prompts} held-out prompt{'s' if prompts > 1 else ''}"
     worse = "" if after.speedup > before.speedup else "; no gain: keep the drafter that it began with"
     return (
         f"on {texts}, before and after: acceptance by position {_rates(before)} and {_rates(after)}, "

@@ -6,7 +6,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
 from draftlab.errors import DraftlabError
@@ -58,7 +58,7 @@ class Planner:
     ) -> None:
         self._most_texts = most_texts
         self._new_tokens = new_tokens
-        self._longest_prompt = min(_LONGEST_PROMPT, (context or sys.maxsize) - new_tokens)
+        self._longest_prompt = max(0, min(_LONGEST_PROMPT, (context or sys.maxsize) - new_tokens))
         self._say = say
         self._mixed = mixed
         """Whether prompts of unlike length can share a batch."""
@@ -91,7 +91,7 @@ class Planner:
             raise DraftlabError(f"{'; '.join(left_out)}: too few are left", "Measure more prompts of your own.")
         for why in left_out:
             self._say(f"{why}: left out")
-        return self._in_order(list(self._again_and_again(learned)), held)
+        return self._in_order(list(self._again_and_again(learned)), held, self._held_again(held))
 
     def _again_and_again(self, prompts: Sequence[Prompt]) -> Iterator[PlannedBatch]:
         """Each greedily once, which is one text, and then drawn, which is another at each time, until time ends it."""
@@ -105,11 +105,23 @@ class Planner:
             for some in batches:
                 yield self._chosen(some, 1 + number % 2)
 
-    def _in_order(self, train: Sequence[PlannedBatch], held: Sequence[Prompt]) -> list[PlannedBatch]:
+    def _held_again(self, held: Sequence[Prompt]) -> list[PlannedBatch]:
+        """As many texts as are held out of many prompts: greedy ones, each after a beginning of its own."""
+        room = self._most_held // max(1, len(held)) - 1
+        cut = self._cut([*held] * room, self._new_tokens)
+        return [replace(self._chosen(some, 2), held_out=True) for some in cut]
+
+    @property
+    def _most_held(self) -> int:
+        texts, batches = _HELD_OUT
+        return min(texts, batches * self._rows)
+
+    def _in_order(
+        self, train: Sequence[PlannedBatch], held: Sequence[Prompt], more: Sequence[PlannedBatch] = ()
+    ) -> list[PlannedBatch]:
         """Those that are held out among the first, as time may end the list early."""
-        texts_held, rows_held = _HELD_OUT
-        some_held = held[: min(texts_held, rows_held * self._rows)]
-        apart = [PlannedBatch(some, self._new_tokens, 0.0, True) for some in self._cut(some_held, self._new_tokens)]
+        cut = self._cut(held[: self._most_held], self._new_tokens)
+        apart = [*(PlannedBatch(some, self._new_tokens, 0.0, True) for some in cut), *more]
         if not apart or not train:
             raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
         apart = sorted(apart, key=lambda batch: -len(batch.prompts))[:_MOST_HELD_OUT]

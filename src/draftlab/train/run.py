@@ -55,6 +55,8 @@ class _State(BaseModel):
     captured_s: float = 0.0
     captured: bool = False
     data_sha256: str = ""
+    held_out_prompts: int = 0
+    """Of which there may be several texts each."""
     free_memory: int = 0
     """When the batches were cut: a run that goes on cuts them alike."""
     rows: int = 0
@@ -134,7 +136,7 @@ def train(
         write_provenance(folder, state.settings, ready.facts, curve)
     if not keep:
         shutil.rmtree(work, ignore_errors=True)
-    gained = gain(curve, ready.facts["held_out_texts"]) if start else ""
+    gained = gain(curve, ready.facts) if start else ""
     return Trained(folder, num_bytes, curve, student.drafter, gained)
 
 
@@ -186,6 +188,7 @@ def _student(
         _capture(state, folder, target, layers, stop_tokens, shards, progress, processes)
     student, shape = new_student(target, settings, start, shards, stop_tokens, processes)
     forbidden = Forbidden(target.tokenizer.encode)
+    shape["held_out_prompts"] = state.held_out_prompts
     facts = {**shape, **_facts(shards, settings.target, forbidden)} if processes.is_first else {}
     return _Ready(student, facts, new_policy(student, target, settings, stop_tokens, forbidden))
 
@@ -221,6 +224,7 @@ def _capture(
     mixed = target.mixes_lengths()
     planner = Planner(most_texts, settings.new_tokens, mixed=mixed, context=context, say=progress.say)
     plan = planner.plan(texts, target.tokenizer, forbidden, settings.seed)
+    state.held_out_prompts = len({prompt for batch in plan if batch.held_out for prompt in batch.prompts})
     progress.say(f"{len(texts):,} texts, up to {sum(len(b.prompts) for b in plan):,} prompts in {len(plan):,} batches")
 
     def spent(seconds: float) -> None:
