@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from draftlab.api import run as bench
+from draftlab.cli import main
 from draftlab.engines.batches import open_batches
 from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions, resolve
@@ -33,19 +35,9 @@ PROMPTS = 14
 LAYERS = [1, 2]
 
 
-class Listening(Silent):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = random_network(tiny_config("llama", WIDTH), seed=SEEDS["llama"])
+    network = random_network(tiny_config("llama", WIDTH, context=256), seed=SEEDS["llama"])
     return save_network(network, tmp_path_factory.mktemp("target"))
 
 
@@ -143,6 +135,28 @@ def test_a_killed_run_that_is_resumed_does_not_need_the_head_any_more(
     resumed = train(None, again, Silent(), keep=True)
     assert resumed.curve == trained.curve
     assert (again / "model.safetensors").read_bytes() == (trained.folder / "model.safetensors").read_bytes()
+
+
+def test_the_command_line_tells_the_gain(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--from", str(measured), "--out", str(tmp_path / "out"), "--minutes", "0.02"]
+    monkeypatch.setattr(sys, "argv", ["draftlab", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("held-out prompt, before and after: acceptance by position" in line for line in lines) == 1
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["draft_vocab_size"] == DRAFTED
+
+
+def test_other_texts_teach_it_too(measured: Path, suite: Path, tmp_path: Path) -> None:
+    known = asked(measured).model_dump(include={"target", "dtype", "start_from", "minutes", "new_tokens", "batch"})
+    trained = train(TrainSettings(**known, data=(str(suite),)), tmp_path / "out", Silent())
+    assert trained.gain
+    found = json.loads((tmp_path / "out" / "provenance.json").read_text())["data"]
+    assert found["held_out_prompts"] == found["held_out_texts"] == 1
+    assert "start" in found
 
 
 @pytest.mark.parametrize(
