@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from draftlab.cli import main
+from tests.cli.conftest import Command
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,12 @@ from draftlab.cli import main
         (["--layers", "1,2", "--student", "model"], "--layers is for --student head"),
         (["--num-layers", "2", "--from-layers", "0,1", "--student", "model"], "--from-layers names the layers already"),
         (["--target", "no/such/folder"], "no/such/folder"),
+        (["--start-from", "ngram"], "training can begin with a head, and 'ngram' names none"),
+        (["--start-from", "drafters/mine"], "training can begin with a head, and 'drafters/mine' names none"),
+        (["--start-from", "eagle:no/such/folder"], "no/such/folder"),
+        (["--start-from", "eagle:smollm2-135m-eagle3", "--layers", "10,20"], "--layers is for a new head"),
+        (["--from", "."], "is no run folder"),
+        (["--from", ".", "--resume", "--out", "o"], "--resume needs --out, and takes every setting"),
     ],
 )
 def test_refusals(
@@ -54,3 +61,17 @@ def test_a_folder_without_a_run_cannot_be_resumed(
         main()
     assert ended.value.code == 2
     assert "there is no training run" in capsys.readouterr().err
+
+
+def test_a_run_that_teaches_nothing_is_refused(draftlab: Command, mine: str) -> None:
+    bench = ("bench", "--target", "toy", "--gamma", "1", "--max-new-tokens", "2", "--phases", "0")
+    assert draftlab(*bench, "--suite", "notebook", "--out", "judging").status == 0
+    assert draftlab(*bench, "--suite", mine, "--out", "own").status == 0
+    assert (
+        "none of the drafters of own is a head that could learn on: ngram" in draftlab("train", "--from", "own").error
+    )
+    start = ("--start-from", "eagle:smollm2-135m-eagle3", "--out", "made")
+    assert "all 3 prompts of judging are of the built-in suites (notebook)" in (
+        draftlab("train", "--from", "judging", *start).error
+    )
+    assert "shows no hidden states" in draftlab("train", "--from", "own", *start).error

@@ -109,6 +109,63 @@ def test_the_seed_alone_decides(texts: list[Text]) -> None:
     assert plan_of(texts) != plan_of(texts, seed=1)
 
 
+def prompts(num: int = 15, length: int = 40) -> list[Text]:
+    rng = random.Random(2)
+    return [Text(f"mine {i}", "".join(rng.choices("abcdefgh", k=length + i)), is_prompt=True) for i in range(num)]
+
+
+def plan_of_prompts(
+    texts: list[Text], forbidden: object = None, *, mixed: bool = True, context: int | None = None
+) -> tuple[list[PlannedBatch], list[str]]:
+    said: list[str] = []
+    planner = Planner(lambda _: ROWS, NEW, mixed=mixed, context=context, say=said.append)
+    return planner.plan(texts, cast("Tokenizer", Letters()), cast("Forbidden", forbidden or Nothing()), 0), said
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_few_prompts_are_whole_and_drawn_again_but_greedy_once(mixed: bool) -> None:
+    texts = prompts()
+    plan, said = plan_of_prompts(texts, mixed=mixed)
+    held = held_out_sources(texts)
+    whole = {tuple(map(ord, text.text)): text.source in held for text in texts}
+    assert not said
+    assert all(whole[prompt] is batch.held_out for batch in plan for prompt in batch.prompts)
+    greedy = [prompt for batch in plan if batch.temperature == 0.0 for prompt in batch.prompts]
+    assert sorted(greedy) == sorted(whole)
+    drawn = [batch for batch in learned(plan) if batch.temperature]
+    assert {(batch.temperature, batch.drawn) for batch in drawn} == {(0.8, None), (1.0, round(NEW / 3))}
+    assert sum(len(batch.prompts) for batch in drawn) > 20_000  # so that time ends it
+    if mixed:
+        assert len(drawn[0].prompts) + len(texts) - len(held) > ROWS
+
+
+def test_one_prompt_fills_a_batch() -> None:
+    plan, _ = plan_of_prompts(prompts(2))
+    assert [len(batch.prompts) for batch in plan[:6]] == [1, ROWS, ROWS, ROWS - 1, ROWS, 1]
+    assert [batch.held_out for batch in plan[:7]] == [False, True, False, True, False, True, False]
+    assert [batch.temperature for batch in plan if batch.held_out] == [1.0, 1.0, 0.0]
+
+
+def test_chats_go_through_the_template_whole() -> None:
+    told = ({"role": "user", "content": "abc"},)
+    texts = [Text(f"mine {i}", str(i), is_prompt=True, messages=told) for i in range(2)]
+    assert {prompt for batch in plan_of_prompts(texts)[0] for prompt in batch.prompts} == {tuple(map(ord, "Rabc"))}
+
+
+def test_prompts_that_cannot_be_used_are_told_of() -> None:
+    class Known:
+        def occurs_in(self, tokens: list[int]) -> bool:
+            return len(tokens) % 2 == 0
+
+    texts = prompts()
+    plan, said = plan_of_prompts(texts, Known(), context=NEW + 50)
+    assert ["more than 50 tokens" in said[0], "built-in suites" in said[1], len(said)] == [True, True, 2]
+    assert all(len(prompt) <= 50 for batch in plan for prompt in batch.prompts)
+    assert all(len(prompt) % 2 for batch in learned(plan) for prompt in batch.prompts)
+    with pytest.raises(DraftlabError, match="15 of 15 prompts have more than 20 tokens: too few are left"):
+        plan_of_prompts(texts, context=NEW + 20)
+
+
 def test_too_few_texts_are_refused() -> None:
     with pytest.raises(DraftlabError, match="too few"):
         plan_of([Text("alone", "one text that is short")])

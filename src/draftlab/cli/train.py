@@ -27,6 +27,19 @@ def train(
         list[str] | None,
         typer.Option(help="Text files, folders or suites that are like your prompts. [default: texts of this machine]"),
     ] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Go on with the head of this run, on its prompts; may repeat.",
+            show_default=False,
+        ),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(metavar="eagle:HEAD", help="Begin with this head. [default: a new one, or that of --from]"),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="How long it may take. [default: 20]")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the drafter. [default: drafters/<time>]", show_default=False)
@@ -66,7 +79,8 @@ def train(
     allow_pickle: options.AllowPickle = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the target's texts and hidden states.")] = False,
 ) -> None:
-    """Train a small drafter on the target's own texts: a head in EAGLE-3's format, or a small language model."""
+    """Train a small drafter on the target's own texts, or one that there is further: a head in EAGLE-3's format, or a
+    small language model."""
     from pydantic import ValidationError
 
     from draftlab.cli.progress import Steps
@@ -74,8 +88,9 @@ def train(
     from draftlab.train.settings import TrainSettings
 
     given = options.given(
-        target=target, student=student, data=data, minutes=minutes, draft_vocab=draft_vocab, loss=loss,
-        steps_ahead=steps_ahead, layers_read=None if layers is None else _numbers("layers", layers),
+        target=target, student=student, data=data, runs=runs, start_from=start_from, minutes=minutes,
+        draft_vocab=draft_vocab, loss=loss, steps_ahead=steps_ahead,
+        layers_read=None if layers is None else _numbers("layers", layers),
         position_decay=position_decay, num_layers=num_layers,
         from_layers=from_layers if from_layers in (None, "fresh") else _numbers("from-layers", from_layers),
         on_policy=on_policy, seed=seed, dtype=dtype, device=device, trust_remote_code=trust_remote_code,
@@ -88,6 +103,10 @@ def train(
         folder = out
     else:
         folder = out or Path("drafters") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
+        if runs:
+            from draftlab.train.past_runs import with_runs
+
+            given = with_runs(runs, given)
         try:
             settings = TrainSettings(**{"target": Experiment.model_fields["target"].default, **given})
         except ValidationError as error:
@@ -113,6 +132,8 @@ def _show(trained: Trained) -> None:
     last = trained.curve[-1]
     typer.echo(f"{trained.folder}: {trained.num_bytes / 1e6:.1f} MB")
     typer.echo(last.line())
+    if trained.gain:
+        typer.echo(trained.gain)
     typer.echo(
         f"measure it: draftlab bench --drafter {trained.drafter}:{trained.folder} --gamma {last.gamma} --target ..."
     )

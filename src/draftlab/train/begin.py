@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from draftlab.engines.batches import BatchNetwork
 from draftlab.errors import DraftlabError
+from draftlab.models import LoadOptions
+from draftlab.train.gathering import gather
 from draftlab.train.head import layers_to_read, new_head
 from draftlab.train.on_policy import OnPolicy
 from draftlab.train.overlap import Forbidden
@@ -18,16 +21,28 @@ from draftlab.train.processes import Processes
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shards
 from draftlab.train.small_model import layers_to_take, new_small_model
+from draftlab.train.start import Start
 from draftlab.train.student import Student
-from draftlab.train.texts import held_out_sources, texts_of
+from draftlab.train.texts import held_out_sources
 from draftlab.train.vocabulary import choose_tokens, count_tokens
 
 
-def layers_to_keep(target: BatchNetwork, settings: TrainSettings) -> tuple[int, ...]:
+def kept_start(drafter: str | None, folder: Path, options: LoadOptions, processes: Processes) -> Start | None:
+    """The head that it begins with, if any, from the copy that the first process makes of it."""
+    if drafter is None:
+        return None
+    start = Start.kept(drafter, options, folder) if processes.is_first else None
+    processes.wait()
+    return start or Start.kept(drafter, options, folder)
+
+
+def layers_to_keep(target: BatchNetwork, settings: TrainSettings, start: Start | None) -> tuple[int, ...]:
     """After which layers the hidden states are kept that the student reads; what the target lacks is refused here."""
     if settings.student == "model":
         layers_to_take(target.num_layers, settings)
         return ()
+    if start is not None:
+        return start.layers(target)
     layers = layers_to_read(target.num_layers, settings.layers_read)
     if not all(1 <= layer <= target.num_layers for layer in layers):
         raise DraftlabError(
@@ -41,17 +56,21 @@ def layers_to_keep(target: BatchNetwork, settings: TrainSettings) -> tuple[int, 
 def new_student(
     target: BatchNetwork,
     settings: TrainSettings,
+    start: Start | None,
     shards: Shards,
     stop_tokens: Collection[int],
     processes: Processes,
 ) -> tuple[Student, dict[str, Any]]:
-    """An untrained one, the same for the same seed and texts; with what is to be told of its shape."""
+    """One that has not learned here yet, the same for the same seed and texts; with what is to be told of its shape."""
     if settings.student == "model":
         taken = layers_to_take(target.num_layers, settings)
         model = new_small_model(target, taken, settings)
         return model, {"layers": list(taken), "layers_are_new": settings.from_layers == "fresh"}
+    if start is not None:
+        head = start.student(target)
+        return head, {"draft_vocab": len(head.target_ids), "start": start.facts()}
     ids = processes.agree(lambda: _target_ids(settings, shards, target, stop_tokens))
-    return new_head(target, layers_to_keep(target, settings), ids, settings.seed), {"draft_vocab": len(ids)}
+    return new_head(target, layers_to_keep(target, settings, None), ids, settings.seed), {"draft_vocab": len(ids)}
 
 
 def new_policy(
@@ -72,7 +91,7 @@ def _target_ids(settings: TrainSettings, shards: Shards, target: BatchNetwork, s
     """Chosen once and kept."""
     path = shards.folder / "tokens.safetensors"
     if not path.is_file():
-        texts = texts_of(settings.data)
+        texts = gather(settings)
         held = held_out_sources(texts)
         learned = (text.text for text in texts if text.source not in held)
         encoded: Iterator[list[int]] = (target.tokenizer.encode(text) for text in islice(learned, 20_000))

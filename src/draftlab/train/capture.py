@@ -75,7 +75,8 @@ def capture(
 
 def _shard(batch: Batch, planned: PlannedBatch, forbidden: Forbidden) -> Shard:
     """As it is learned from: a text that strays into a prompt of a suite has no end to learn up to."""
-    starts = torch.tensor([len(prompt) if planned.new_tokens else 1 for prompt in planned.prompts])
+    drawn = planned.drawn or 0 if planned.held_out else 0  # it is judged by what the target says greedily
+    starts = torch.tensor([len(prompt) + drawn if planned.new_tokens else 1 for prompt in planned.prompts])
     ends = batch.ends
     if not planned.held_out:
         strays = [forbidden.occurs_in(row[:end]) for row, end in zip(batch.tokens.tolist(), ends.tolist(), strict=True)]

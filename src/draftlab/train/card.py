@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from draftlab.train.gain import gain
 from draftlab.train.held_out import Point
 from draftlab.train.settings import TrainSettings
 
@@ -22,6 +23,7 @@ def card(settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Point
     is_head = settings.student == "head"
     drafter = "eagle" if is_head else "model"
     what, shape, ahead = _of_head(settings, data) if is_head else _of_model(settings, data)
+    began = _began(data, curve) if "start" in data else ""
     return f"""{"" if is_head else _front(settings, data)}# A drafter for {settings.target}
 
 {what} Made by `draftlab train`; `{PROVENANCE}` has the command, the versions and the fingerprint of the data.
@@ -30,7 +32,7 @@ def card(settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Point
 
 - It learned from {data["written_tokens"]:,} tokens that the target wrote or read ({data["texts"]:,} texts; held out:
   {data["held_out_texts"]:,}), with the loss `{settings.loss}`{ahead}.
-- {shape}
+{began}- {shape}
 - Licence of the target, which wrote the texts: {data.get("licence") or "not told by its files"}.
 - Windows of {overlap["window"]} tokens that these texts share with prompts of the suites
   {", ".join(overlap["suites"])}: {overlap["shared_windows"]}.
@@ -44,14 +46,25 @@ Greedy acceptance on held-out texts, at positions 1 to {positions} of a draft, o
 """
 
 
+def _began(data: Mapping[str, Any], curve: Sequence[Point]) -> str:
+    """Where it did not begin as new."""
+    start = data["start"]
+    files = ", ".join(f"{name} {digest}" for name, digest in start["files"].items())
+    gained = gain(curve, data)
+    return (
+        f"- It began as `{start['drafter']}`, whose layers and vocabulary it has (sha256: {files}).\n"
+        f"- {gained[0].upper()}{gained[1:]}.\n"
+    )
+
+
 def _of_head(settings: TrainSettings, data: Mapping[str, Any]) -> tuple[str, str, str]:
     """(what it is, its shape, what else there is to say of the loss)"""
     return (
         "An EAGLE-3 head (Li et al. 2025, arXiv 2503.01840) of one layer, for speculative decoding of "
         f"`{settings.target}` and of\nnothing else.",
         f"Its head has {data['draft_vocab']:,} tokens; it can propose no others. Their rows are the target's and are\n"
-        "  gathered from it when the drafter is loaded. vLLM needs them in the file: `draftlab complete-head` writes\n"
-        "  a copy that has them.",
+        "  gathered from it when the drafter is loaded. vLLM needs them in the file: where they are not, `draftlab\n"
+        "  complete-head` writes a copy that has them.",
         f", up to {settings.steps_ahead} steps ahead",
     )
 

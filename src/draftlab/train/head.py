@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,7 +28,6 @@ class Head:
     """The network that is trained, with what it borrows from the target and never changes."""
 
     drafter: ClassVar[str] = "eagle"
-    rate: ClassVar[float] = 1.0
     network: EagleNetwork
     config: Mapping[str, Any]
     """Of its checkpoint."""
@@ -37,7 +36,12 @@ class Head:
     head: Tensor
     """[draft vocab, width]: the target's rows of the tokens that it drafts."""
     target_ids: Tensor
-    """[draft vocab], rising"""
+    """[draft vocab]; rising, unless another made them"""
+    kept: Mapping[str, Tensor]
+    """What its file has beside that which is trained, as it is written."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What its file calls the tensors of the network, where that is not their own name."""
+    rate: float = 1.0
 
     def tensors(self) -> dict[str, Tensor]:
         """What is trained, in float32, by the names of the checkpoint."""
@@ -48,10 +52,13 @@ class Head:
         return run_ahead(self.network, tokens, features, num_steps)
 
     def write(self, folder: Path) -> int:
-        """config.json and model.safetensors, in bfloat16 and without what the target holds."""
+        """config.json and model.safetensors; what is trained in bfloat16, and nothing more that the target holds."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.to("cpu", torch.bfloat16).contiguous() for name, tensor in self.tensors().items()}
-        tensors["d2t"] = self.target_ids - torch.arange(len(self.target_ids))
+        tensors = {
+            self.names.get(name, name): tensor.to("cpu", torch.bfloat16).contiguous()
+            for name, tensor in self.tensors().items()
+        }
+        tensors |= self.kept
         part = folder / "model.part"
         save_file(tensors, part, {"format": "pt"})
         path = folder / "model.safetensors"
@@ -106,7 +113,8 @@ def new_head(target: BatchNetwork, layers: Sequence[int], target_ids: Tensor, se
     network.to(target.head().device)
     embedding = target.embedding().clone()
     network.embedding = embedding
-    return Head(network, config, embedding, target.head()[target_ids].clone(), target_ids)
+    kept = {"d2t": target_ids - torch.arange(len(target_ids))}
+    return Head(network, config, embedding, target.head()[target_ids].clone(), target_ids, kept)
 
 
 @torch.no_grad()

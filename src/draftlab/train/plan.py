@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 
 from draftlab.errors import DraftlabError
@@ -25,6 +26,7 @@ _READ_EVERY = 6  # of those that are written
 _HELD_OUT = (160, 2)  # texts, and batches' worth of them where time or memory allow for few
 _MOST_HELD_OUT = 10  # batches
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
+_LONGEST_PROMPT = 1024  # tokens of a user's own: hidden states of more would crowd out those of what is written
 
 Prompt = tuple[int, ...]
 
@@ -45,23 +47,81 @@ class PlannedBatch:
 class Planner:
     """Cuts prompts into batches that a network can take."""
 
-    def __init__(self, most_texts: Callable[[int], int], new_tokens: int, *, mixed: bool) -> None:
+    def __init__(
+        self,
+        most_texts: Callable[[int], int],
+        new_tokens: int,
+        *,
+        mixed: bool,
+        context: int | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._most_texts = most_texts
         self._new_tokens = new_tokens
+        self._longest_prompt = max(0, min(_LONGEST_PROMPT, (context or sys.maxsize) - new_tokens))
+        self._say = say
         self._mixed = mixed
         """Whether prompts of unlike length can share a batch."""
         self._rows = most_texts(_LONGEST + new_tokens)
 
     def plan(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, seed: int) -> list[PlannedBatch]:
         """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
+        if any(text.is_prompt for text in texts):
+            return self._plan_prompts(texts, tokenizer, forbidden)
         rng = random.Random(seed)
         openers = [tuple(tokenizer.encode(text.text)) for text in texts if text.is_opener]
         others = [text for text in texts if not text.is_opener]
         written, read, held = _in_turn(others, tokenizer, forbidden, rng)
-        texts_held, rows_held = _HELD_OUT
-        some_held = held[: min(texts_held, rows_held * self._rows)]
-        apart = [PlannedBatch(some, self._new_tokens, 0.0, True) for some in self._cut(some_held, self._new_tokens)]
-        train = list(self._learned_from(written, read, openers, rng))
+        return self._in_order(list(self._learned_from(written, read, openers, rng)), held)
+
+    def _plan_prompts(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden) -> list[PlannedBatch]:
+        """The same of prompts, of which there are few."""
+        given = [(text, _whole(text, tokenizer)) for text in texts]
+        usable = [(text, tokens) for text, tokens in given if 0 < len(tokens) <= self._longest_prompt]
+        held_sources = held_out_sources([text for text, _ in usable])
+        held = [tokens for text, tokens in usable if text.source in held_sources]
+        new = [tokens for text, tokens in usable if text.source not in held_sources]
+        learned = [tokens for tokens in new if not forbidden.occurs_in(tokens)]
+        reasons = {
+            f"have more than {self._longest_prompt} tokens": len(given) - len(usable),
+            "share text with the built-in suites, which judge drafters and teach none": len(new) - len(learned),
+        }
+        left_out = [f"{num} of {len(texts)} prompts {why}" for why, num in reasons.items() if num]
+        if left_out and not (learned and held):
+            raise DraftlabError(f"{'; '.join(left_out)}: too few are left", "Measure more prompts of your own.")
+        for why in left_out:
+            self._say(f"{why}: left out")
+        return self._in_order(list(self._again_and_again(learned)), held, self._held_again(held))
+
+    def _again_and_again(self, prompts: Sequence[Prompt]) -> Iterator[PlannedBatch]:
+        """Each greedily once, which is one text, and then drawn, which is another at each time, until time ends it."""
+        if not prompts:
+            return
+        for some in self._cut(prompts, self._new_tokens):
+            yield self._chosen(some, 0)
+        copies = [*prompts] * max(1, self._rows // len(prompts))  # a full batch takes little longer than one of a few
+        drawings = [list(self._cut(copies, self._new_tokens))] * max(1, _MOST_TEXTS // len(copies))
+        for number, batches in enumerate(drawings):
+            for some in batches:
+                yield self._chosen(some, 1 + number % 2)
+
+    def _held_again(self, held: Sequence[Prompt]) -> list[PlannedBatch]:
+        """As many texts as are held out of many prompts: greedy ones, each after a beginning of its own."""
+        room = self._most_held // max(1, len(held)) - 1
+        cut = self._cut([*held] * room, self._new_tokens)
+        return [replace(self._chosen(some, 2), held_out=True) for some in cut]
+
+    @property
+    def _most_held(self) -> int:
+        texts, batches = _HELD_OUT
+        return min(texts, batches * self._rows)
+
+    def _in_order(
+        self, train: Sequence[PlannedBatch], held: Sequence[Prompt], more: Sequence[PlannedBatch] = ()
+    ) -> list[PlannedBatch]:
+        """Those that are held out among the first, as time may end the list early."""
+        cut = self._cut(held[: self._most_held], self._new_tokens)
+        apart = [*(PlannedBatch(some, self._new_tokens, 0.0, True) for some in cut), *more]
         if not apart or not train:
             raise DraftlabError("the data are too few to hold some of them out", "Give more or longer texts.")
         apart = sorted(apart, key=lambda batch: -len(batch.prompts))[:_MOST_HELD_OUT]
@@ -140,6 +200,11 @@ def _alternating(kinds: dict[str, list[Prompt]]) -> Iterator[Prompt]:
     """One of each kind in turn for as long as there are any, so that none crowds out the others."""
     turns = chain.from_iterable(zip_longest(*(prompts for _, prompts in sorted(kinds.items()))))
     return (prompt for prompt in turns if prompt is not None)
+
+
+def _whole(text: Text, tokenizer: Tokenizer) -> Prompt:
+    """As a bench gives it to the target."""
+    return tuple(tokenizer.encode(text.text) if text.messages is None else tokenizer.encode_chat(text.messages))
 
 
 def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[tuple[bool, list[int]]]:

@@ -21,10 +21,12 @@ from draftlab.models import resolve
 from draftlab.spec import AUTO_GAMMA, make_experiment
 from draftlab.store.failures import explained
 from draftlab.store.lock import exclusive
-from draftlab.train.begin import layers_to_keep, new_policy, new_student
+from draftlab.train.begin import kept_start, layers_to_keep, new_policy, new_student
 from draftlab.train.capture import capture, rows_for
 from draftlab.train.card import PROVENANCE
 from draftlab.train.checkpoint import Checkpoint
+from draftlab.train.gain import gain
+from draftlab.train.gathering import gather
 from draftlab.train.held_out import Point
 from draftlab.train.learning import Schedule, learn, plan_steps
 from draftlab.train.on_policy import OnPolicy
@@ -35,8 +37,9 @@ from draftlab.train.product import write_provenance
 from draftlab.train.progress import Progress, Silent
 from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shards
+from draftlab.train.start import Start
 from draftlab.train.student import Student
-from draftlab.train.texts import Text, digest_of, texts_of
+from draftlab.train.texts import Text, digest_of
 from draftlab.workbench import Workbench, load_options
 
 _STATE = "training.json"
@@ -52,6 +55,8 @@ class _State(BaseModel):
     captured_s: float = 0.0
     captured: bool = False
     data_sha256: str = ""
+    held_out_prompts: int = 0
+    """Of which there may be several texts each."""
     free_memory: int = 0
     """When the batches were cut: a run that goes on cuts them alike."""
     rows: int = 0
@@ -70,6 +75,8 @@ class Trained:
     curve: list[Point]
     drafter: str
     """The name of the drafter that runs it."""
+    gain: str = ""
+    """What it gained, of a drafter that there was before."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,11 @@ def train(
         require_fitting(settings)
         _require_one_if_on_policy(settings, processes)
         resolve(settings.target)
-        if settings.data:
-            texts_of(settings.data)
+        if settings.data or settings.runs:
+            gather(settings)
+        if settings.start_from:
+            options = load_options(_experiment(settings), progress.say)
+            Start.read(settings.start_from, options).require_configured(settings.target, options)
     folder = processes.agree(lambda: folder)
     state = processes.agree(lambda: _begin(settings, folder))
     _require_one_if_on_policy(state.settings, processes)
@@ -107,7 +117,9 @@ def train(
         progress = Silent()
     with explained(folder), exclusive(folder / "lock") if processes.is_first else nullcontext():
         shards = Shards(work)
-        ready = _student(state, folder, shards, progress, processes)
+        options = load_options(_experiment(state.settings), progress.say)
+        start = kept_start(state.settings.start_from, work / "start", options, processes)
+        ready = _student(state, start, folder, shards, progress, processes)
         student = ready.student
         if not state.costs:
             state.costs = processes.agree(lambda: _costs(student, state.settings, work / "untrained", progress))
@@ -124,7 +136,8 @@ def train(
         write_provenance(folder, state.settings, ready.facts, curve)
     if not keep:
         shutil.rmtree(work, ignore_errors=True)
-    return Trained(folder, num_bytes, curve, student.drafter)
+    gained = gain(curve, ready.facts) if start else ""
+    return Trained(folder, num_bytes, curve, student.drafter, gained)
 
 
 def _require_one_if_on_policy(settings: TrainSettings, processes: Processes) -> None:
@@ -161,18 +174,21 @@ def _save(state: _State, folder: Path, processes: Processes = ALONE) -> None:
     part.rename(folder / _STATE)
 
 
-def _student(state: _State, folder: Path, shards: Shards, progress: Progress, processes: Processes) -> _Ready:
+def _student(
+    state: _State, start: Start | None, folder: Path, shards: Shards, progress: Progress, processes: Processes
+) -> _Ready:
     """Load the target, let it write, and make a student of the right shape; the target's memory is free again after."""
     settings = state.settings
     progress.say(f"loading target {settings.target}")
     experiment = _experiment(settings)
     target = open_batches(resolve(settings.target), load_options(experiment, progress.say))
-    layers = layers_to_keep(target, settings)
+    layers = layers_to_keep(target, settings, start)
     stop_tokens = decoding_defaults(target.generation_config).get("eos_token_id", ())
     if not state.captured:
         _capture(state, folder, target, layers, stop_tokens, shards, progress, processes)
-    student, shape = new_student(target, settings, shards, stop_tokens, processes)
+    student, shape = new_student(target, settings, start, shards, stop_tokens, processes)
     forbidden = Forbidden(target.tokenizer.encode)
+    shape["held_out_prompts"] = state.held_out_prompts
     facts = {**shape, **_facts(shards, settings.target, forbidden)} if processes.is_first else {}
     return _Ready(student, facts, new_policy(student, target, settings, stop_tokens, forbidden))
 
@@ -197,15 +213,18 @@ def _capture(
         _save(state, folder, processes)
     progress.say("gathering texts")
     forbidden = Forbidden(target.tokenizer.encode)
-    texts = texts_of(settings.data)
+    texts = gather(settings, progress.say)
     _require_same(state, texts)
     _save(state, folder, processes)
 
     def most_texts(length: int) -> int:
         return min(state.rows, target.most_texts(length, state.free_memory))
 
-    planner = Planner(most_texts, settings.new_tokens, mixed=target.mixes_lengths())
+    context = getattr(target.config, "max_position_embeddings", None)
+    mixed = target.mixes_lengths()
+    planner = Planner(most_texts, settings.new_tokens, mixed=mixed, context=context, say=progress.say)
     plan = planner.plan(texts, target.tokenizer, forbidden, settings.seed)
+    state.held_out_prompts = len({prompt for batch in plan if batch.held_out for prompt in batch.prompts})
     progress.say(f"{len(texts):,} texts, up to {sum(len(b.prompts) for b in plan):,} prompts in {len(plan):,} batches")
 
     def spent(seconds: float) -> None:

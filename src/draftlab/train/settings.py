@@ -17,11 +17,12 @@ _MIXED = "0.6*forward-kl+0.4*likeliest"
 Kind = Literal["head", "model"]
 """A head on the target's hidden states, or a small model that stands alone."""
 _OF: dict[Kind, tuple[str, ...]] = {
-    "head": ("draft_vocab", "layers_read", "steps_ahead", "position_decay"),
+    "head": ("start_from", "runs", "draft_vocab", "layers_read", "steps_ahead", "position_decay"),
     "model": ("num_layers", "from_layers", "on_policy"),
 }
 """What is a setting of one kind alone."""
-_FLAGS = {"layers_read": "layers"}  # the others are called as the settings
+_FLAGS = {"layers_read": "layers", "runs": "from"}  # the others are called as the settings
+_OF_ITS_START = ("draft_vocab", "layers_read")
 
 
 class TrainSettings(BaseModel):
@@ -33,6 +34,10 @@ class TrainSettings(BaseModel):
     student: Kind = "head"
     data: tuple[str, ...] = ()
     """Files and suites; none: texts that this machine has, and made-up requests."""
+    runs: tuple[str, ...] = ()
+    """Folders of `draftlab bench`, whose prompts take the place of `data`."""
+    start_from: str | None = None
+    """A head that training goes on with, written as drafters are; None: a new one."""
     minutes: float = Field(default=20.0, gt=0.0)
     capture_share: float = Field(default=0.45, gt=0.0, lt=1.0)
     """Of the time, for the target's texts."""
@@ -82,12 +87,24 @@ def require_fitting(settings: TrainSettings) -> None:
     other: Kind = "model" if settings.student == "head" else "head"
     for name in _OF[other]:
         if name in settings.model_fields_set:
-            flag = _FLAGS.get(name, name.replace("_", "-"))
             raise DraftlabError(
-                f"--{flag} is for --student {other}, and the student is a {settings.student}", "Leave one of them out."
+                f"--{_flag(name)} is for --student {other}, and the student is a {settings.student}",
+                "Leave one of them out.",
             )
     if settings.num_layers is not None and isinstance(settings.from_layers, tuple):
         raise DraftlabError("--from-layers names the layers already", "Leave --num-layers out.")
+    if settings.data and settings.runs:
+        raise DraftlabError("--data and --from both say what is gone on from", "Leave one of them out.")
+    for name in _OF_ITS_START if settings.start_from else ():
+        if name in settings.model_fields_set:
+            raise DraftlabError(
+                f"--{_flag(name)} is for a new head, and '{settings.start_from}' keeps its own",
+                "Leave one of them out.",
+            )
+
+
+def _flag(name: str) -> str:
+    return _FLAGS.get(name, name.replace("_", "-"))
 
 
 def _terms_of(loss: str) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,10 @@ class Text:
     is_request: bool = False
     is_opener: bool = False
     """A word or two, on which the target writes many texts, each of its own."""
+    is_prompt: bool = False
+    """What a user asks: given whole, and gone on from again and again, as there are few."""
+    messages: tuple[Mapping[str, str], ...] | None = None
+    """Of a prompt that is a chat, with all that was said before."""
 
 
 def texts_of(data: Sequence[str]) -> list[Text]:

@@ -60,7 +60,7 @@ class EagleCheckpoint:
 def read_checkpoint(stored: StoredTensors) -> EagleCheckpoint:
     """Tell what `stored` holds; raise unless it is an EAGLE-3 head that can be run."""
     config = _flat(stored)
-    tensors = {_renamed(name): tensor for name, tensor in stored.tensors.items()}
+    tensors = {own_name(name): tensor for name, tensor in stored.tensors.items()}
     tensors = {name: tensor for name, tensor in tensors.items() if name not in _IGNORED}
     fc = tensors.get("fc.weight")
     if fc is None or fc.ndim != 2 or not any(name.startswith(_LAYER) for name in tensors):
@@ -116,8 +116,8 @@ def _layers(stored: StoredTensors, config: Mapping[str, Any]) -> tuple[int, ...]
     return None if value is None else tuple(value)
 
 
-def _renamed(name: str) -> str:
-    """The authors' name of a tensor."""
+def own_name(name: str) -> str:
+    """The authors' name of a tensor, by which the network has it, too."""
     return name.removeprefix("model.").replace("layers.0.", _LAYER, 1)
 
 

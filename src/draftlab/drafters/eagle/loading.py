@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,18 @@ from draftlab.types import LanguageModel
 
 _EMBEDDING, _MAP = "embed_tokens.weight", "d2t"
 _OTHER_TARGET = "Use the drafter that was made for this target."
+
+
+class LendsRows(Protocol):
+    """A target as far as a head borrows from it."""
+
+    def embedding(self) -> Tensor:
+        """[vocab, width]"""
+        ...
+
+    def head(self) -> Tensor:
+        """[vocab, width]"""
+        ...
 
 
 def require_features(target: LanguageModel) -> ShowsFeatures:
@@ -27,32 +41,40 @@ def require_features(target: LanguageModel) -> ShowsFeatures:
 
 def require_fit(checkpoint: EagleCheckpoint, target: LanguageModel, source: ShowsFeatures) -> None:
     """Raise unless the head was made for a target of this vocabulary, width and depth."""
+    require_shape(checkpoint, target.name, target.vocab_size, source.hidden_size, source.num_layers)
+
+
+def require_shape(checkpoint: EagleCheckpoint, target: str, vocab_size: int, width: int, num_layers: int) -> None:
+    """The same of a `target` that is known by its numbers alone."""
     name = f"eagle drafter '{checkpoint.name}'"
-    if checkpoint.layer.vocab_size != target.vocab_size:
+    if checkpoint.layer.vocab_size != vocab_size:
         raise DraftlabError(
-            f"{name} was made for a vocabulary of {checkpoint.layer.vocab_size}, and '{target.name}' has "
-            f"{target.vocab_size}",
+            f"{name} was made for a vocabulary of {checkpoint.layer.vocab_size}, and '{target}' has {vocab_size}",
             _OTHER_TARGET,
         )
-    if checkpoint.target_hidden_size != source.hidden_size:
+    if checkpoint.target_hidden_size != width:
         raise DraftlabError(
-            f"{name} reads hidden states of {checkpoint.target_hidden_size} numbers, and those of '{target.name}' have "
-            f"{source.hidden_size}",
+            f"{name} reads hidden states of {checkpoint.target_hidden_size} numbers, and those of '{target}' have "
+            f"{width}",
             _OTHER_TARGET,
         )
-    layers = checkpoint.layers_of(source.num_layers)
-    if len(layers) != checkpoint.num_read or layers[0] < 0 or layers[-1] > source.num_layers:
+    layers = checkpoint.layers_of(num_layers)
+    if len(layers) != checkpoint.num_read or layers[0] < 0 or layers[-1] > num_layers:
         raise DraftlabError(
             f"{name} fuses {checkpoint.num_read} hidden states, and would read those after "
-            f"{', '.join(map(str, layers))} of the {source.num_layers} layers of '{target.name}'",
+            f"{', '.join(map(str, layers))} of the {num_layers} layers of '{target}'",
             "Its config.json can name them: eagle_aux_hidden_state_layer_ids.",
         )
-    _require_map(checkpoint, name, target.vocab_size)
+    _require_map(checkpoint, name, vocab_size)
 
 
-def load_network(checkpoint: EagleCheckpoint, source: ShowsFeatures) -> EagleNetwork:
-    """The network in the target's dtype and on the device of its head; what the file lacks is the target's own."""
+def load_network(checkpoint: EagleCheckpoint, source: LendsRows, dtype: torch.dtype | None = None) -> EagleNetwork:
+    """The network on the device of the target's head and in its dtype, unless another is given.
+
+    What the file lacks is the target's own.
+    """
     shared = source.embedding()
+    dtype = dtype or shared.dtype
     head = source.head() if HEAD not in checkpoint.tensors else None
     tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in (_MAP, _EMBEDDING)}
     if head is not None:
@@ -61,7 +83,7 @@ def load_network(checkpoint: EagleCheckpoint, source: ShowsFeatures) -> EagleNet
         network = EagleNetwork(checkpoint)
     _require_tensors(checkpoint, network, tensors)
     device = shared.device if head is None else head.device
-    network.load_state_dict({name: tensor.to(device, shared.dtype) for name, tensor in tensors.items()}, assign=True)
+    network.load_state_dict({name: tensor.to(device, dtype) for name, tensor in tensors.items()}, assign=True)
     network.rotary = type(network.rotary)(checkpoint.layer).to(device)  # computed, so no file holds it
     network.embedding = checkpoint.tensors.get(_EMBEDDING, shared).to(shared)
     expected = (checkpoint.layer.vocab_size, checkpoint.layer.hidden_size)
