@@ -25,8 +25,8 @@ from draftlab.models import LoadOptions, resolve
 from draftlab.train.head import Head
 from draftlab.types import StoredTensors
 
-_CAREFUL = 0.25
-"""Of the usual learning rate, as for a small model of the target's layers: at the whole rate the first steps would undo
+_CAREFUL = 0.5
+"""Of the usual learning rate: at the whole rate the first steps would undo
 what the head has learned, and few prompts would not teach it again. Not measured yet."""
 
 
