@@ -19,11 +19,13 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import resource
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -93,6 +95,7 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(_TARGETS), help="one configuration")
     parser.add_argument("--folder", help="where the files are written for as long as they are needed")
     asked = parser.parse_args()
+    start = monotonic()
     failed = 0
     for name in [asked.only] if asked.only else sorted(_TARGETS):
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
@@ -100,6 +103,8 @@ def main() -> int:
                 failed += not found.passed
                 print(f"{name}: {'ok' if found.passed else 'FAILED'}: {found.what}: {found.finding}", flush=True)
         gc.collect()  # networks hold themselves in circles, and the next one needs their room
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"{monotonic() - start:.0f} s, at most {most / 1e9:.1f} GB of memory")
     return 1 if failed else 0
 
 
