@@ -84,9 +84,13 @@ class Workbench:
 
     def drafter(self, reference: str) -> Drafter:
         """The drafter written as `reference`."""
+        return build_drafter(parse_drafter(reference), self.context)
+
+    @property
+    def context(self) -> DrafterContext:
+        """What drafters are built from here."""
         loaders = (self._load_drafter_model, self._warp_for, self._load_drafter_tensors)
-        context = DrafterContext(self.target, *loaders, self._arrange)
-        return build_drafter(parse_drafter(reference), context)
+        return DrafterContext(self.target, *loaders, self._arrange)
 
     @property
     def rule(self) -> VerificationRule:

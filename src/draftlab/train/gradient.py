@@ -92,7 +92,7 @@ def _right(student: Student, logits: Tensor, tokens: Tensor, is_trial: bool) -> 
     """[rows]: whether the token that would be drafted is the one in the text."""
     if is_trial:
         return torch.rand(len(tokens), device=tokens.device) < _TYPICAL
-    return student.target_ids.to(tokens.device)[logits.argmax(-1)] == tokens
+    return student.target_ids.to(tokens.device)[logits.max(-1).indices] == tokens
 
 
 def _learned(shard: Shard, depth: int) -> Tensor:

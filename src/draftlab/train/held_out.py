@@ -104,7 +104,7 @@ def _chains(student: Student, tokens: Tensor, features: Tensor, starts: Tensor, 
 
 def _likeliest(outs: Tensor, head: Tensor) -> Tensor:
     """[rows]: which row of the head; in parts, since a whole vocabulary's logits of all rows may not fit."""
-    return torch.cat([(some.to(head.dtype) @ head.T).argmax(-1) for some in torch.split(outs, _ROWS)]).cpu()
+    return torch.cat([(some.to(head.dtype) @ head.T).max(-1).indices for some in torch.split(outs, _ROWS)]).cpu()
 
 
 def num_rounds(lengths: Sequence[int], start: int, end: int, gamma: int) -> int:

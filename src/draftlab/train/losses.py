@@ -26,7 +26,7 @@ class Teacher:
     def of(cls, finals: Tensor, head: Tensor) -> Teacher:
         """From what its head reads [rows, width], by the head's rows [tokens, width]."""
         logits = (finals.to(head.dtype) @ head.T).float()
-        return cls(logits.softmax(-1), logits.argmax(-1))
+        return cls(logits.softmax(-1), logits.max(-1).indices)  # as argmax, and faster on a CPU
 
     def rows(self, chosen: Tensor) -> Teacher:
         """Some of the places."""
