@@ -53,7 +53,8 @@ def plan_steps(
     processes: Processes = ALONE,
 ) -> Schedule:
     """As many steps as fit into `seconds`, from the time that one takes at each depth here."""
-    depths = tuple(dict.fromkeys((1, min(2, settings.depth), settings.depth)))
+    first = settings.depth if settings.start_from else 1  # a head that has learned runs ahead at once
+    depths = tuple(dict.fromkeys((first, max(first, min(2, settings.depth)), settings.depth)))
     batches = list(islice(shards.batches(settings.batch, settings.seed), 3))
     if not batches:
         raise DraftlabError("there is no text to learn from", "Give more data, or more --minutes.")
