@@ -71,6 +71,18 @@ def test_every_text_is_the_one_that_is_written_alone(
         torch.testing.assert_close(batch.final[i, :places], alone.final[0], rtol=1e-3, atol=2e-4)
 
 
+def test_after_a_beginning_that_was_drawn_it_goes_on_greedily(network: BatchNetwork, prompts: list[list[int]]) -> None:
+    drawn = network.write(prompts, NEW, LAYERS, 1.0, seed=3)
+    batch = network.write(prompts, NEW, LAYERS, 1.0, seed=3, drawn=4)
+    greedy = network.write(prompts, NEW, LAYERS, 0.0)
+    assert any(batch.tokens[i].tolist() != greedy.tokens[i].tolist() for i in range(len(prompts)))
+    for i, prompt in enumerate(prompts):
+        begun = batch.tokens[i, : len(prompt) + 4].tolist()
+        assert begun == drawn.tokens[i, : len(prompt) + 4].tolist()
+        rest = network.write([begun], NEW - 4, LAYERS, 0.0)
+        assert batch.tokens[i, : len(prompt) + NEW].tolist() == rest.tokens[0].tolist()
+
+
 def test_texts_that_are_only_read_may_differ_in_length(network: BatchNetwork, prompts: list[list[int]]) -> None:
     batch = network.write(prompts, 0, LAYERS, 0.0)
     assert batch.ends.tolist() == list(map(len, prompts))

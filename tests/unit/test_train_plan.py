@@ -83,6 +83,20 @@ def test_wherever_time_ends_there_is_something_of_everything(texts: list[Text]) 
     assert any(not batch.new_tokens for batch in plan[:10])
 
 
+def test_texts_of_the_targets_own_are_begun_by_chance(texts: list[Text]) -> None:
+    openers = [Text(f"opener {text}", text, "opener", is_opener=True) for text in ("The", "def", "#")]
+    plan = learned(plan_of([*texts, *openers]))
+    own = [batch for batch in plan if len(batch.prompts[0]) <= 3]
+    assert 0.3 < len(own) / len(plan) < 0.35  # every third
+    given = {prompt for batch in own for prompt in batch.prompts}
+    assert given == {tuple(map(ord, text.text)) for text in openers}
+    for batch in own:
+        assert len(batch.prompts) == ROWS and batch.temperature == 1.0
+        assert batch.drawn is not None and batch.new_tokens - batch.drawn == NEW
+    ways = {(batch.temperature, batch.drawn) for batch in plan if batch not in own}
+    assert ways == {(0.0, None), (0.8, None), (1.0, round(NEW / 3))}
+
+
 def test_what_is_held_out_is_nowhere_else(texts: list[Text]) -> None:
     plan = plan_of(texts)
     held = {text.text for text in texts if text.source in held_out_sources(texts)}
