@@ -4,9 +4,9 @@
     python benchmarks/train_ablation.py RUN --seconds 240 "layers=10,20,30" "layers=2,15,30" "loss=reverse-kl"
 
 A variant says how it differs from OPTIONS. All learn for `--seconds` with one thread, so that two of these programs fit
-on two cores, and are judged on the first 64 tokens of the held-out texts: acceptance at each position of a draft, given
-that it came so far, and tokens a pass of the target with 4 drafted ones. `ms` is what one step of drafting takes with
-one thread in bfloat16, head included, as trained and not as packed for decoding.
+on two cores, and are judged on the first 64 tokens of the first 128 held-out texts: acceptance at each position of a
+draft, given that it came so far, and tokens a pass of the target with 4 drafted ones. `ms` is what one step of drafting
+takes with one thread in bfloat16, head included, as trained and not as packed for decoding.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from draftlab.drafters.eagle.network import EagleNetwork
 from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.engines.settings import decoding_defaults
 from draftlab.models import LoadOptions, resolve
 from draftlab.train import gradient
 from draftlab.train.head import new_head
@@ -49,6 +50,7 @@ OPTIONS = {
     "batch": "16",
     "rate": "1.0",
 }
+ONE_OF = {"places": ("alive", "all"), "prompts": ("yes", "no"), "num_layers": ("1", "2")}
 _JUDGED = 64
 
 
@@ -57,14 +59,17 @@ def main() -> None:
     asked = _arguments()
     torch.set_num_threads(1)
     run = Run.open(asked.run)
+    variants = []
+    for words in asked.variants:  # all are looked at before the first learns
+        given = {name: value for name, _, value in (word.partition("=") for word in words.split())}
+        for name, value in given.items():
+            if name not in OPTIONS or value not in ONE_OF.get(name, (value,)):
+                raise SystemExit(f"'{words}' cannot be; options are {', '.join(OPTIONS)}, and some are one of {ONE_OF}")
+        variants.append(Variant(run, words, {**OPTIONS, **given}))
     print("| variant | steps | tokens learned | acceptance by position | tokens a pass | ms |", flush=True)
     print("| --- | ---: | ---: | --- | ---: | ---: |", flush=True)
-    for words in asked.variants:
-        given = dict(word.split("=", 1) for word in words.split())
-        unknown = given.keys() - OPTIONS.keys()
-        if unknown:
-            raise SystemExit(f"there is no option {', '.join(sorted(unknown))}; there are {', '.join(OPTIONS)}")
-        print(Variant(run, words, {**OPTIONS, **given}).trained(asked.seconds), flush=True)
+    for variant in variants:
+        print(variant.trained(asked.seconds), flush=True)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class Run:
     def open(cls, folder: Path) -> Run:
         settings = _State.model_validate_json((folder / "training.json").read_text(encoding="utf-8")).settings
         shards = Shards(folder / "work")
+        if not shards.names(held_out=False):
+            raise SystemExit(f"{folder} has no texts; train with --keep")
         target = open_batches(resolve(settings.target), LoadOptions())
         return cls(settings, shards, target, count_tokens(shards, [], len(target.head())))
 
@@ -91,7 +98,10 @@ class Variant:
         self.run, self.name, self.options = run, name, options
         self.layers = tuple(int(number) for number in options["layers"].split(","))
         kept = run.settings.layers_read
-        assert kept is not None, "the run names its layers"
+        if kept is None or not set(self.layers) <= set(kept):
+            raise SystemExit(
+                f"the run has hidden states of layers {kept}, and '{name}' reads {self.layers}; see --layers"
+            )
         width = run.target.head().shape[1]
         self.columns = torch.cat(
             [torch.arange(width) + width * sorted(kept).index(layer) for layer in sorted(self.layers)]
@@ -99,7 +109,8 @@ class Variant:
         self.settings = TrainSettings(
             target=run.settings.target, loss=options["loss"], position_decay=float(options["decay"])
         )
-        ids = choose_tokens(run.counts, int(options["vocab"]), (0, 2))
+        stops = decoding_defaults(run.target.generation_config).get("eos_token_id", ())
+        ids = choose_tokens(run.counts, int(options["vocab"]), stops)
         self.student = new_head(run.target, sorted(self.layers), ids, 0)
         if options["num_layers"] == "2":
             self.student.network.midlayer = _Two(self.student.network)  # type: ignore[assignment]

@@ -145,7 +145,14 @@ def _written(network: BatchNetwork) -> Shard:
     prompts = [PROMPT, PROMPT[::-1], [1, 2, 3, 4, 5, 6, 7, 8]]
     batch = network.write(prompts, 12, (), 0.0)
     starts = torch.full((3,), 8).int()
-    return Shard(batch.tokens.int(), batch.features, batch.final, starts, torch.tensor([20, 20, 0]).int())
+    return Shard(
+        batch.tokens.int(),
+        batch.features,
+        batch.final,
+        starts,
+        torch.tensor([20, 20, 0]).int(),
+        torch.ones_like(starts),
+    )
 
 
 def test_the_curve_counts_what_it_drafts(

@@ -44,7 +44,14 @@ def batch(texts: int, length: int) -> Shard:
     tokens = torch.tensor([1, 2, 4, 7, 3])[torch.randint(5, (texts, length))]
     starts, ends = torch.randint(1, 4, (texts,)), torch.randint(length - 3, length + 1, (texts,))
     final = torch.randn(texts, length - 1, WIDTH).bfloat16().float()
-    return Shard(tokens.int(), torch.zeros(texts, length - 1, 0), final, starts.int(), ends.int())
+    return Shard(
+        tokens.int(),
+        torch.zeros(texts, length - 1, 0),
+        final,
+        starts.int(),
+        ends.int(),
+        torch.randint(1, 3, (texts,)).int(),
+    )
 
 
 def place_by_place(student: Guesses, shard: Shard, settings: TrainSettings) -> tuple[float, Tensor]:
@@ -52,7 +59,7 @@ def place_by_place(student: Guesses, shard: Shard, settings: TrainSettings) -> t
     texts, places = len(shard), shard.tokens.shape[1] - 1
 
     def is_learned(text: int, token: int) -> bool:
-        return 1 <= token < int(shard.ends[text])
+        return int(shard.firsts[text]) <= token < int(shard.ends[text])
 
     counts = [sum(is_learned(n, i + 2 + s) for n in range(texts) for i in range(places)) for s in range(DEPTH)]
     scale = sum(settings.position_decay**step for step in range(DEPTH))
@@ -66,7 +73,7 @@ def place_by_place(student: Guesses, shard: Shard, settings: TrainSettings) -> t
                 teacher = Teacher.of(shard.final[text, token - 1][None], student.head)
                 loss, slope = loss_and_gradient(settings.loss_terms, logits[None], teacher)
                 weight = settings.position_decay**step / scale / counts[step]
-                total += weight * float(loss)
+                total += float(loss) / counts[0] if step == 0 else 0.0
                 found[step, text, place] = weight * slope[0] @ student.head
                 if student.target_ids[logits.argmax()] != shard.tokens[text, token]:
                     break

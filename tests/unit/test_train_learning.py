@@ -40,7 +40,7 @@ def test_depths_follow_one_another() -> None:
 def _shard(num: int, length: int, first: int) -> Shard:
     tokens = torch.arange(first, first + num).repeat_interleave(length).view(num, length).int()
     states = torch.zeros(num, length - 1, 2)
-    return Shard(tokens, states, states.clone(), torch.full((num,), 2).int(), torch.full((num,), length).int())
+    return Shard(tokens, states, states.clone(), *(torch.full((num,), at).int() for at in (2, length, 1)))
 
 
 def test_every_text_comes_once_a_round_in_an_order_of_the_seed(tmp_path: Path) -> None:
@@ -52,6 +52,8 @@ def test_every_text_comes_once_a_round_in_an_order_of_the_seed(tmp_path: Path) -
     assert seen == sorted(int(t) for n in range(4) for t in range(10 * n, 10 * n + 6))
     again = list(islice(shards.batches(4, seed=1), 7))
     assert all(torch.equal(mine.tokens, theirs.tokens) for mine, theirs in zip(first, again, strict=True))
+    for batch in first:
+        assert batch.tokens.shape[1] == batch.ends.max() and batch.ends.max() - batch.ends.min() <= 2  # of 4 to 7
     other = list(islice(shards.batches(4, seed=2), 7))
     assert any(not torch.equal(mine.tokens, theirs.tokens) for mine, theirs in zip(first, other, strict=True))
 
@@ -60,9 +62,12 @@ def test_the_vocabulary_is_what_was_written_and_what_ends_a_text(tmp_path: Path)
     shards = Shards(tmp_path)
     tokens = torch.tensor([[3, 3, 5, 5, 7]]).int()
     states = torch.zeros(1, 4, 2)
-    shards.write(0, False, Shard(tokens, states, states.clone(), torch.tensor([2]).int(), torch.tensor([5]).int()))
+    shards.write(0, False, Shard(tokens, states, states.clone(), *(torch.tensor([at]).int() for at in (1, 5, 1))))
+    stray = Shard(torch.full((1, 5), 4).int(), states, states.clone(), *(torch.tensor([at]).int() for at in (3, 0, 1)))
+    shards.write(1, False, stray)
     counts = count_tokens(shards, [], 9)
-    assert counts.argmax() == 5
+    assert counts[5] == 2.0 and counts[3] == pytest.approx(1.02)  # the first of both is given
+    assert counts[4] == 0.0  # nothing is learned from what strays into a suite
     assert choose_tokens(counts, 3, always=[8]).tolist() == [5, 7, 8]
 
 

@@ -112,7 +112,8 @@ def train(
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]).replace("_", "-")
-            raise DraftlabError(f"--{name} cannot be {first['input']!r}", first["msg"]) from error
+            hint = first["msg"].removeprefix("Value error, ")
+            raise DraftlabError(f"--{name} cannot be {first['input']!r}", hint) from error
 
     from draftlab.train.processes import Processes
     from draftlab.train.run import train as run

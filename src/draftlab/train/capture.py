@@ -74,11 +74,15 @@ def capture(
 
 
 def _shard(batch: Batch, planned: PlannedBatch, forbidden: Forbidden) -> Shard:
-    """As it is learned from: a text that strays into a prompt of a suite has no end to learn up to."""
+    """As it is learned from: a text that strays into a prompt of a suite has no end to learn up to.
+
+    Prompts are learned from too, but those that come again and again: the target has read them anyway.
+    """
     drawn = planned.drawn or 0 if planned.held_out else 0  # it is judged by what the target says greedily
-    starts = torch.tensor([len(prompt) + drawn if planned.new_tokens else 1 for prompt in planned.prompts])
+    starts = torch.tensor([len(prompt) + drawn for prompt in planned.prompts])
+    firsts = starts if planned.is_again else torch.ones_like(starts)
     ends = batch.ends
     if not planned.held_out:
         strays = [forbidden.occurs_in(row[:end]) for row, end in zip(batch.tokens.tolist(), ends.tolist(), strict=True)]
         ends = ends.masked_fill(torch.tensor(strays), 0)
-    return Shard(batch.tokens.to(torch.int32), batch.features, batch.final, starts.int(), ends.int())
+    return Shard(batch.tokens.to(torch.int32), batch.features, batch.final, starts.int(), ends.int(), firsts.int())

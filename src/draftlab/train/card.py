@@ -30,8 +30,8 @@ def card(settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Point
 
     draftlab bench --target {settings.target} --drafter {drafter}:THIS_FOLDER --gamma {last.gamma}
 
-- It learned from {data["written_tokens"]:,} tokens that the target wrote or read ({data["texts"]:,} texts; held out:
-  {data["held_out_texts"]:,}), with the loss `{settings.loss}`{ahead}.
+- It learned from {data["texts"]:,} texts of {data["tokens"]:,} tokens, of which the target wrote
+  {data["written_tokens"]:,} (held out: {data["held_out_texts"]:,} texts), with the loss `{settings.loss}`{ahead}.
 {began}- {shape}
 - Licence of the target, which wrote the texts: {data.get("licence") or "not told by its files"}.
 - Windows of {overlap["window"]} tokens that these texts share with prompts of the suites

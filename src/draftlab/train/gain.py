@@ -15,7 +15,7 @@ def gain(curve: Sequence[Point], data: Mapping[str, Any]) -> str:
     """One line: held-out acceptance and predicted speed-up, before and after; `data` is that of the provenance."""
     before, after = curve[0], curve[-1]
     num, prompts = data["held_out_texts"], data["held_out_prompts"]
-    texts = f"{num} texts of {prompts} held-out prompt{'s' if prompts > 1 else ''}"
+    texts = f"{num} texts of {prompts or 'several'} held-out prompt{'' if prompts == 1 else 's'}"
     worse = "" if after.speedup > before.speedup else "; no gain: keep the drafter that it began with"
     return (
         f"on {texts}, before and after: acceptance by position {_rates(before)} and {_rates(after)}, "

@@ -43,7 +43,9 @@ def learn_from(
     *,
     is_trial: bool = False,
 ) -> float:
-    """Add the gradients of one batch to the network's; the loss, weighted over the steps ahead.
+    """Add the gradients of one batch to the network's; the loss of the first tokens of its drafts.
+
+    That of all steps would fall by itself where they are more, as fewer places count.
 
     In a trial, which is there for the time that it takes, as many tokens count as right as in the end will be.
     """
@@ -79,8 +81,10 @@ def _learn_from(
             rows = teacher.rows(_at_step(row, number, shard)[alive])
             logits = step.out[some][alive].detach().to(head.dtype) @ head.T
             found, slope = loss_and_gradient(loss, logits, rows)
-            total += step.weight * float(found.sum())
-            step.gradient[some][alive] = ((step.weight * slope).to(head.dtype) @ head).to(step.gradient.dtype)
+            if number == 0:
+                total += float(found.sum()) / max(1, counts[0])
+            back = (slope.to(head.dtype) @ head).float()  # weighted behind the product: float16 has no small numbers
+            step.gradient[some][alive] = (step.weight * back).to(step.gradient.dtype)
             if number + 1 < depth:
                 here = torch.nn.functional.pad(tokens[some], (0, depth + 1))
                 alive[alive.clone()] = _right(student, logits, _at_step(here, number, shard)[alive], is_trial)
@@ -96,12 +100,9 @@ def _right(student: Student, logits: Tensor, tokens: Tensor, is_trial: bool) -> 
 
 
 def _learned(shard: Shard, depth: int) -> Tensor:
-    """[texts, length + depth + 1]: which tokens are learned.
-
-    All but the first up to the end. Prompts too: the target has read them, and what it would have said there is known.
-    """
+    """[texts, length + depth + 1]: which tokens are learned; never the first of a text, and none behind its end."""
     places = torch.arange(shard.tokens.shape[1] + depth + 1)
-    return (places >= 1) & (places < shard.ends[:, None])
+    return (places >= shard.firsts.clamp_min(1)[:, None]) & (places < shard.ends[:, None])
 
 
 def _at_step(values: Tensor, step: int, shard: Shard) -> Tensor:

@@ -52,7 +52,8 @@ class OnPolicy:
             written.tokens.tolist(), 0, (), 0.0
         )  # zeros behind an end too: all are alike in length
         tokens, starts = written.tokens.to(torch.int32), some.starts.clamp_max(cut)
-        return Shard(tokens, read.features.clone(), read.final.clone(), starts, self._ends(written, cut))
+        firsts = torch.full_like(starts, cut)  # what is before is learned in the text's own batches
+        return Shard(tokens, read.features.clone(), read.final.clone(), starts, self._ends(written, cut), firsts)
 
     def seconds_of_a_step(self, batches: Sequence[Shard]) -> float:
         """What it takes of a step on average, beside the learning."""

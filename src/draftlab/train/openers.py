@@ -1,7 +1,7 @@
 """First words, behind which a model draws a text of any kind that it knows (as Magpie does; Xu et al. 2024).
 
 A model has seen far more kinds of text than a machine with Python holds. What it draws at temperature 1 is a sample of
-them, in its own words; it is the prompt that the greedy rest is learned on.
+them, in its own words, and the prompt of the greedy rest.
 """
 
 from __future__ import annotations

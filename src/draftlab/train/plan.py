@@ -16,13 +16,11 @@ from draftlab.types import Tokenizer
 
 _BEGINNINGS = (16, 32, 48, 64, 96, 192, 320, 448)  # tokens of a text that are given
 _LONGEST = 448  # tokens of a request
-_WINDOW = 128  # tokens of a text that is only read
 _TEMPERATURE = 0.8
 _FREE = 1.0  # the temperature at which the target begins a text of its own
 _DRAWN = 1 / 3  # of such a text; the rest is greedy
 _FREE_EVERY = 2  # of the batches that are written
 _IN_A_BLOCK = 12  # batches
-_READ_EVERY = 6  # of those that are written
 _HELD_OUT = (160, 2)  # texts, and batches' worth of them where time or memory allow for few
 _MOST_HELD_OUT = 10  # batches
 _MOST_TEXTS = 24_000  # more would take longer to tokenise than to learn from
@@ -37,11 +35,12 @@ class PlannedBatch:
 
     prompts: tuple[Prompt, ...]
     new_tokens: int
-    """0: they are whole texts that are only read."""
     temperature: float
     held_out: bool
     drawn: int | None = None
     """How many of the new tokens are drawn, before the likeliest follow; None: all of them."""
+    is_again: bool = False
+    """Whether its prompts are gone on from in other batches, too."""
 
 
 class Planner:
@@ -58,11 +57,12 @@ class Planner:
     ) -> None:
         self._most_texts = most_texts
         self._new_tokens = new_tokens
-        self._longest_prompt = max(0, min(_LONGEST_PROMPT, (context or sys.maxsize) - new_tokens))
+        room = max(0, (context or sys.maxsize) - new_tokens)
+        self._longest, self._longest_prompt = min(_LONGEST, room), min(_LONGEST_PROMPT, room)
         self._say = say
         self._mixed = mixed
         """Whether prompts of unlike length can share a batch."""
-        self._rows = most_texts(_LONGEST + new_tokens)
+        self._rows = most_texts(self._longest + new_tokens)
 
     def plan(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, seed: int) -> list[PlannedBatch]:
         """Every batch that there could be, in the order in which they are written; time ends the list earlier."""
@@ -71,8 +71,8 @@ class Planner:
         rng = random.Random(seed)
         openers = [tuple(tokenizer.encode(text.text)) for text in texts if text.is_opener]
         others = [text for text in texts if not text.is_opener]
-        written, read, held = _in_turn(others, tokenizer, forbidden, rng)
-        return self._in_order(list(self._learned_from(written, read, openers, rng)), held)
+        written, held = _in_turn(others, tokenizer, forbidden, rng, self._longest)
+        return self._in_order(list(self._learned_from(written, openers, rng)), held)
 
     def _plan_prompts(self, texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden) -> list[PlannedBatch]:
         """The same of prompts, of which there are few."""
@@ -98,12 +98,12 @@ class Planner:
         if not prompts:
             return
         for some in self._cut(prompts, self._new_tokens):
-            yield self._chosen(some, 0)
+            yield replace(self._chosen(some, 0), is_again=True)
         copies = [*prompts] * max(1, self._rows // len(prompts))  # a full batch takes little longer than one of a few
         drawings = [list(self._cut(copies, self._new_tokens))] * max(1, _MOST_TEXTS // len(copies))
         for number, batches in enumerate(drawings):
             for some in batches:
-                yield self._chosen(some, 1 + number % 2)
+                yield replace(self._chosen(some, 1 + number % 2), is_again=True)
 
     def _held_again(self, held: Sequence[Prompt]) -> list[PlannedBatch]:
         """As many texts as are held out of many prompts: greedy ones, each after a beginning of its own."""
@@ -129,10 +129,9 @@ class Planner:
         return [*first, *train[len(apart) :], *apart[len(train) :]]
 
     def _learned_from(
-        self, written: Sequence[Prompt], read: Sequence[Prompt], openers: Sequence[Prompt], rng: random.Random
+        self, written: Sequence[Prompt], openers: Sequence[Prompt], rng: random.Random
     ) -> Iterator[PlannedBatch]:
-        """Blocks that have of everything, wherever time ends: every kind and length, greedy, sampled and only read."""
-        windows = [PlannedBatch(some, 0, 0.0, False) for some in self._cut(read, 0)]
+        """Blocks that have of everything, wherever time ends: of every kind and length, greedy, sampled and free."""
         size = _IN_A_BLOCK * self._rows if self._mixed else max(1, len(written))
         num_written = 0
         for number, start in enumerate(range(0, len(written), size)):
@@ -146,11 +145,8 @@ class Planner:
             for batch in batches:
                 yield batch
                 num_written += 1
-                if windows and num_written % _READ_EVERY == 0:
-                    yield windows.pop(0)
                 if openers and num_written % _FREE_EVERY == 0:
                     yield self._free(rng.choices(openers, k=self._rows))
-        yield from windows
 
     def _chosen(self, prompts: tuple[Prompt, ...], way: int) -> PlannedBatch:
         """Greedy, sampled, or greedy after a beginning that was drawn."""
@@ -160,10 +156,11 @@ class Planner:
 
     def _free(self, prompts: Sequence[Prompt]) -> PlannedBatch:
         """Texts of which nothing is given but the kind; what is drawn makes each another, so it counts as a prompt."""
-        num = self._new_tokens + round(_DRAWN * self._new_tokens)
+        drawn = min(round(_DRAWN * self._new_tokens), max(0, self._longest - max(map(len, prompts))))
+        num = self._new_tokens + drawn
         if not self._mixed:
             prompts = [prompt for prompt in prompts if len(prompt) == len(prompts[0])]
-        return PlannedBatch(tuple(prompts), num, _FREE, False, num - self._new_tokens)
+        return PlannedBatch(tuple(prompts), num, _FREE, False, drawn)
 
     def _cut(self, prompts: Sequence[Prompt], new_tokens: int) -> Iterator[tuple[Prompt, ...]]:
         """Full batches from long to short, so that those in one differ little; of one length where they have to."""
@@ -177,23 +174,20 @@ class Planner:
 
 
 def _in_turn(
-    texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, rng: random.Random
-) -> tuple[list[Prompt], list[Prompt], list[Prompt]]:
-    """Prompts to go on from, texts to read, and prompts that are held out; of each, one of every kind in turn."""
+    texts: Sequence[Text], tokenizer: Tokenizer, forbidden: Forbidden, rng: random.Random, longest: int
+) -> tuple[list[Prompt], list[Prompt]]:
+    """Prompts to go on from, and prompts that are held out; of each, one of every kind in turn."""
     chosen = rng.sample(texts, min(len(texts), _MOST_TEXTS))
     held_sources = held_out_sources(texts)
     written: dict[str, list[Prompt]] = defaultdict(list)
-    read: dict[str, list[Prompt]] = defaultdict(list)
     held: dict[str, list[Prompt]] = defaultdict(list)
     for text in chosen:
-        for is_read, tokens in _prompts(text, tokenizer, rng):
-            if text.source not in held_sources:
-                if not forbidden.occurs_in(tokens):
-                    (read if is_read else written)[text.kind].append(tuple(tokens))
-            elif not is_read:
-                held[text.kind].append(tuple(tokens))
-    first, second, third = (list(_alternating(kinds)) for kinds in (written, read, held))
-    return first, second, third
+        prompt = _prompt(text, tokenizer, rng, longest)
+        if prompt and text.source in held_sources:
+            held[text.kind].append(prompt)
+        elif prompt and not forbidden.occurs_in(prompt):
+            written[text.kind].append(prompt)
+    return list(_alternating(written)), list(_alternating(held))
 
 
 def _alternating(kinds: dict[str, list[Prompt]]) -> Iterator[Prompt]:
@@ -207,19 +201,14 @@ def _whole(text: Text, tokenizer: Tokenizer) -> Prompt:
     return tuple(tokenizer.encode(text.text) if text.messages is None else tokenizer.encode_chat(text.messages))
 
 
-def _prompts(text: Text, tokenizer: Tokenizer, rng: random.Random) -> Iterator[tuple[bool, list[int]]]:
-    """(whether it is only read, tokens)"""
+def _prompt(text: Text, tokenizer: Tokenizer, rng: random.Random, longest: int) -> Prompt:
+    """Where the target goes on; nothing where a request is longer than that."""
     if text.is_request:
         try:
             tokens = tokenizer.encode_chat([{"role": "user", "content": text.text}])
         except DraftlabError:  # a base model
             tokens = tokenizer.encode(text.text)
-        if len(tokens) <= _LONGEST:
-            yield False, tokens
-        return
+        return tuple(tokens) if len(tokens) <= longest else ()
     tokens = tokenizer.encode(text.text)
-    fitting = [length for length in _BEGINNINGS if length <= len(tokens)]
-    if tokens:  # what is shorter than all of them is a beginning as it is
-        yield False, tokens[: rng.choice(fitting)] if fitting else tokens
-    if len(tokens) >= _WINDOW:
-        yield True, tokens[:_WINDOW]
+    fitting = [length for length in _BEGINNINGS if length <= min(longest, len(tokens))]
+    return tuple(tokens[: rng.choice(fitting)] if fitting else tokens[:longest])  # a short one is a beginning as it is

@@ -271,16 +271,18 @@ def _schedule(
 def _facts(shards: Shards, target: str, forbidden: Forbidden) -> dict[str, Any]:
     """What the drafter learns from."""
     digest = hashlib.sha256()
-    written = texts = shared = 0
+    written = read = texts = shared = 0
     for tokens, starts, ends in shards.tokens(held_out=False):
         digest.update(tokens.numpy().tobytes())
         written += int((ends - starts).clamp_min(0).sum())
-        texts += len(tokens)
+        read += int((ends - 1).clamp_min(0).sum())
+        texts += int((ends > 0).sum())
         shared += sum(forbidden.shared(row[:end]) for row, end in zip(tokens.tolist(), ends.tolist(), strict=True))
     held_out = sum(len(tokens) for tokens, _, _ in shards.tokens(held_out=True))
     return {
         "sha256": digest.hexdigest(),
         "texts": texts,
+        "tokens": read,
         "written_tokens": written,
         "held_out_texts": held_out,
         "licence": licence_of(resolve(target)),

@@ -110,10 +110,13 @@ def _flag(name: str) -> str:
 def _terms_of(loss: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in (_MIXED if loss == "mixed" else loss).split("+"):
-        weight, _, name = part.strip().rpartition("*")
-        if name not in get_args(Term):
-            raise ValueError(f"losses are mixed, {', '.join(get_args(Term))}, or a sum of them: {_MIXED}")
-        found[name] = float(weight or 1.0)
+        weight, star, name = (some.strip() for some in part.rpartition("*"))
+        if name not in get_args(Term) or name in found:
+            raise ValueError(f"Losses are mixed, {', '.join(get_args(Term))}, or a sum, each once: {_MIXED}.")
+        try:
+            found[name] = float(weight) if star else 1.0
+        except ValueError:
+            found[name] = 0.0
         if not 0.0 < found[name] < float("inf"):
-            raise ValueError("the weight of a loss is more than 0")
+            raise ValueError(f"The weight of {name} is a number above 0, as in {_MIXED}.")
     return found

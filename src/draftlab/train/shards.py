@@ -26,9 +26,11 @@ class Shard:
     final: Tensor
     """[texts, length - 1, width]"""
     starts: Tensor
-    """[texts]: from which token on the target has written it."""
+    """[texts]: from which token on the target has written it, greedily where it is held out."""
     ends: Tensor
-    """[texts]: how many tokens there are before the text ended."""
+    """[texts]: how many tokens there are before the text ended; 0 where nothing is to be learned from it."""
+    firsts: Tensor
+    """[texts]: from which token on it is learned from."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -36,7 +38,7 @@ class Shard:
     def rows(self, chosen: Sequence[int] | Tensor) -> Shard:
         """Some of the texts."""
         at = torch.as_tensor(chosen, dtype=torch.long)
-        return Shard(self.tokens[at], self.features[at], self.final[at], self.starts[at], self.ends[at])
+        return Shard(*(getattr(self, name)[at] for name in Shard.__dataclass_fields__))
 
 
 class Shards:
@@ -88,10 +90,14 @@ class Shards:
         rng = random.Random(seed)
         while True:
             names = self.names(held_out=False)
+            if not names:
+                return
             rng.shuffle(names)
             for first in range(0, len(names), _AT_ONCE):
                 some = [self.read(path) for path in names[first : first + _AT_ONCE]]
-                order = [(number, row) for number, shard in enumerate(some) for row in range(len(shard))]
+                order = [
+                    (number, row) for number, shard in enumerate(some) for row in range(len(shard)) if shard.ends[row]
+                ]
                 rng.shuffle(order)
                 order.sort(key=lambda at: int(some[at[0]].ends[at[1]]))  # those of one length stay shuffled
                 cuts = list(range(0, len(order), size))
@@ -120,6 +126,7 @@ def join(shards: Sequence[Shard]) -> Shard:
         torch.cat([padded(shard.final, length - 1) for shard in shards]),
         torch.cat([shard.starts for shard in shards]),
         torch.cat([shard.ends for shard in shards]),
+        torch.cat([shard.firsts for shard in shards]),
     )
 
 
@@ -132,4 +139,5 @@ def shortened(shard: Shard) -> Shard:
         shard.final[:, : length - 1],
         shard.starts,
         shard.ends,
+        shard.firsts,
     )

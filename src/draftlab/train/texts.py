@@ -1,4 +1,4 @@
-"""What the target is asked to go on from: beginnings of texts, requests, and whole windows that it only reads."""
+"""What the target is asked to go on from: beginnings of texts, requests, and first words."""
 
 from __future__ import annotations
 

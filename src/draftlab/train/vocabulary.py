@@ -9,7 +9,7 @@ from torch import Tensor
 
 from draftlab.train.shards import Shards
 
-_READ, _PROMPT, _SOURCE = 0.2, 0.02, 0.02  # of what a token counts that the target wrote itself
+_PROMPT, _SOURCE = 0.02, 0.02  # of what a token counts that the target wrote itself
 
 
 def count_tokens(shards: Shards, texts: Iterable[list[int]], vocab_size: int) -> Tensor:
@@ -18,7 +18,8 @@ def count_tokens(shards: Shards, texts: Iterable[list[int]], vocab_size: int) ->
     for tokens, starts, ends in shards.tokens(held_out=False):
         places = torch.arange(tokens.shape[1])
         written = (places >= starts[:, None]) & (places < ends[:, None])
-        weights = torch.where(starts[:, None] == 1, _READ, 1.0) * written + _PROMPT * (places < starts[:, None])
+        given = (places < starts[:, None]) & (ends[:, None] > 0)
+        weights = 1.0 * written + _PROMPT * given
         counts.index_add_(0, tokens.flatten().long(), weights.flatten().double())
     for some in texts:
         counts.index_add_(0, torch.tensor(some), torch.full((len(some),), _SOURCE, dtype=torch.float64))
