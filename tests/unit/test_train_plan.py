@@ -171,12 +171,12 @@ def test_prompts_that_cannot_be_used_are_told_of() -> None:
             return len(tokens) % 2 == 0
 
     texts = prompts()
-    plan, said = plan_of_prompts(texts, Known(), context=NEW + 50)
+    plan, said = plan_of_prompts(texts, Known(), context=100)
     assert ["more than 50 tokens" in said[0], "built-in suites" in said[1], len(said)] == [True, True, 2]
     assert all(len(prompt) <= 50 for batch in plan for prompt in batch.prompts)
     assert all(len(prompt) % 2 for batch in learned(plan) for prompt in batch.prompts)
     with pytest.raises(DraftlabError, match="15 of 15 prompts have more than 20 tokens: too few are left"):
-        plan_of_prompts(texts, context=NEW + 20)
+        plan_of_prompts(texts, context=40)
 
 
 def test_too_few_texts_are_refused() -> None:

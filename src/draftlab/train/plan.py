@@ -56,8 +56,9 @@ class Planner:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._most_texts = most_texts
-        self._new_tokens = new_tokens
-        room = max(0, (context or sys.maxsize) - new_tokens)
+        context = context or sys.maxsize
+        self._new_tokens = new_tokens = min(new_tokens, context // 2)
+        room = context - new_tokens
         self._longest, self._longest_prompt = min(_LONGEST, room), min(_LONGEST_PROMPT, room)
         self._say = say
         self._mixed = mixed
