@@ -3,8 +3,8 @@
     draftlab train --target smollm2-135m-instruct --minutes 66 --layers 2,10,15,20,30 --out RUN --keep
     python benchmarks/train_ablation.py RUN --seconds 240 "layers=10,20,30" "layers=2,15,30" "loss=reverse-kl"
 
-A variant says how it differs from OPTIONS. All learn for `--seconds` with one thread, so that two of these programs fit
-on two cores, and are judged on the first 64 tokens of the first 128 held-out texts: acceptance at each position of a
+A variant says how it differs from OPTIONS. All learn for `--seconds` of processor time with one thread, so that two of these
+programs fit on two cores, and are judged on the first 64 tokens of the first 128 held-out texts: acceptance at each position of a
 draft, given that it came so far, and tokens a pass of the target with 4 drafted ones. `ms` is what one step of drafting
 takes with one thread in bfloat16, head included, as trained and not as packed for decoding.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 import torch
@@ -123,10 +123,10 @@ class Variant:
         if self.options["prompts"] == "no":
             gradient._learned = _written
         optimiser = Optimiser(self.student.network, float(self.options["rate"]))
-        start = monotonic()
+        start = process_time()
         steps = learned = 0
         for shard in self.run.shards.batches(int(self.options["batch"]), 0):
-            share = (monotonic() - start) / seconds
+            share = (process_time() - start) / seconds
             if share >= 1.0:
                 break
             batch = self._seen(shard)

@@ -42,15 +42,23 @@ def test_its_weights_are_numbers_and_not_those_it_began_with(head: EagleCheckpoi
     assert any(float(tensor.float().std()) > 0 for name, tensor in head.tensors.items() if "norm" in name)
 
 
-def test_no_prompt_of_the_suites_is_in_what_it_learned_from() -> None:
+@pytest.mark.parametrize("provenance", ["provenance-first.json", "provenance.json"])
+def test_no_prompt_of_the_suites_is_in_what_it_learned_from(provenance: str) -> None:
     """Counted when it was trained, over all of its texts; a suite that has changed since has to be looked for."""
-    found = json.loads((FOLDER / "provenance.json").read_text())["data"]["overlap"]
+    found = json.loads((FOLDER / provenance).read_text())["data"]["overlap"]
     assert found["window"] == WINDOW
     assert found["shared_windows"] == 0
     assert set(found["suites"]) == set(BUILT_IN)
     assert {name: found["suites"][name] for name in suites_here()} == {
         name: suite_digest(name) for name in suites_here()
     }
+
+
+def test_its_two_trainings_follow_one_another() -> None:
+    first, second = (json.loads((FOLDER / f"provenance{part}.json").read_text()) for part in ("-first", ""))
+    assert second["settings"]["start_from"] == f"eagle:{DEFAULT_HEAD}"
+    assert first["settings"]["target"] == second["settings"]["target"]
+    assert first["data"]["draft_vocab"] == second["data"]["draft_vocab"]
 
 
 def test_it_has_a_card_and_a_licence() -> None:

@@ -183,13 +183,14 @@ def _folder(out: Path | None, resume: bool) -> Path:
 def _embedded() -> dict[str, Any]:
     """With no arguments at all: a few prompts of each kind, on a model that is small enough for any machine.
 
-    With prompt lookup, the head that comes with draftlab, and both in one. How it is asked was chosen on HumanEval.
+    With prompt lookup, the head that comes with draftlab, and both in one. How they are asked was chosen on HumanEval
+    and on prose of no suite.
     """
     from draftlab.models import DEFAULT_HEAD
 
-    head = f"eagle:{DEFAULT_HEAD},stop_confidence=0.5"
+    head = f"eagle:{DEFAULT_HEAD},stop_confidence=0.3"
     drafters = ("ngram", head, f"lookup+{head},lookup_min_ngram=2")
-    return {"drafters": drafters, "gammas": (4,), "limit": 6, "max_new_tokens": 48}
+    return {"drafters": drafters, "gammas": (6,), "limit": 6, "max_new_tokens": 48}
 
 
 def _new_folder() -> Path:

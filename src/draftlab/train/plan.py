@@ -88,8 +88,11 @@ class Planner:
             "share text with the built-in suites, which judge drafters and teach none": len(new) - len(learned),
         }
         left_out = [f"{num} of {len(texts)} prompts {why}" for why, num in reasons.items() if num]
-        if left_out and not (learned and held):
-            raise DraftlabError(f"{'; '.join(left_out)}: too few are left", "Measure more prompts of your own.")
+        if not (learned and held):
+            short = (
+                f"{'; '.join(left_out)}: too few are left" if left_out else "one prompt cannot be learned and held out"
+            )
+            raise DraftlabError(short, "Measure more prompts of your own.")
         for why in left_out:
             self._say(f"{why}: left out")
         return self._in_order(list(self._again_and_again(learned)), held, self._held_again(held))
