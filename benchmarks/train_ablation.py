@@ -3,10 +3,10 @@
     draftlab train --target smollm2-135m-instruct --minutes 66 --layers 2,10,15,20,30 --out RUN --keep
     python benchmarks/train_ablation.py RUN --seconds 240 "layers=10,20,30" "layers=2,15,30" "loss=reverse-kl"
 
-A variant says how it differs from OPTIONS. All learn for `--seconds` of processor time with one thread, so that two of these
-programs fit on two cores, and are judged on the first 64 tokens of the first 128 held-out texts: acceptance at each position of a
-draft, given that it came so far, and tokens a pass of the target with 4 drafted ones. `ms` is what one step of drafting
-takes with one thread in bfloat16, head included, as trained and not as packed for decoding.
+A variant says how it differs from OPTIONS. All learn for `--seconds` of processor time with one thread, so that two
+of these programs fit on two cores, and are judged on the first 64 tokens of the first 128 held-out texts: acceptance
+at each position of a draft, given that it came so far, and tokens a pass of the target with 4 drafted ones. `ms` is
+what one step of drafting takes with one thread in bfloat16, head included, as trained and not as packed for decoding.
 """
 
 from __future__ import annotations
