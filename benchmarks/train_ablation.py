@@ -113,15 +113,14 @@ class Variant:
         ids = choose_tokens(run.counts, int(options["vocab"]), stops)
         self.student = new_head(run.target, sorted(self.layers), ids, 0)
         if options["num_layers"] == "2":
+            # Two layers are called as the one is whose place they take.
             self.student.network.midlayer = _Two(self.student.network)  # type: ignore[assignment]
 
     def trained(self, seconds: float) -> str:
         """A line of the table."""
-        right, learned_from = gradient._right, gradient._learned
+        right = gradient._right
         if self.options["places"] == "all":
             gradient._right = lambda student, logits, tokens, is_trial: torch.ones_like(tokens, dtype=torch.bool)
-        if self.options["prompts"] == "no":
-            gradient._learned = _written
         optimiser = Optimiser(self.student.network, float(self.options["rate"]))
         start = process_time()
         steps = learned = 0
@@ -135,13 +134,15 @@ class Variant:
             gradient.learn_from(self.student, batch, depth, self.settings)
             optimiser.step()
             steps += 1
-            learned += int(gradient._learned(batch, 0).sum())
-        gradient._right, gradient._learned = right, learned_from
+            learned += int((batch.ends - batch.firsts).clamp_min(0).sum())
+        gradient._right = right
+        # As shards it has held-out texts, which is all that is asked for.
         point = judge(self.student, _HeldOut(self), steps, 0.0, ())  # type: ignore[arg-type]
         return self._line(point, steps, learned)
 
     def _seen(self, shard: Shard) -> Shard:
-        return replace(shard, features=shard.features[..., self.columns])
+        firsts = shard.firsts if self.options["prompts"] == "yes" else shard.starts
+        return replace(shard, features=shard.features[..., self.columns], firsts=firsts)
 
     def _line(self, point: Point, steps: int, learned: int) -> str:
         rates = " ".join(f"{rate:.3f}".lstrip("0") for rate in point.accepted[:4])
@@ -161,12 +162,6 @@ class Variant:
             (network.norm(out) @ head.T).argmax()
             taken.append(monotonic() - start)
         return 1000 * median(taken)
-
-
-def _written(shard: Shard, depth: int) -> Tensor:
-    """Which tokens are learned where prompts are not."""
-    places = torch.arange(shard.tokens.shape[1] + depth + 1)
-    return (places >= shard.starts.clamp_min(1)[:, None]) & (places < shard.ends[:, None])
 
 
 class _HeldOut:
@@ -204,7 +199,8 @@ class _Two(nn.Module):
             layer.input_layernorm(out), position_embeddings=angles, attention_mask=mask, past_key_values=self._steps[1]
         )
         out = out + attended
-        return out + layer.mlp(layer.post_attention_layernorm(out))  # type: ignore[no-any-return]
+        summed: Tensor = out + layer.mlp(layer.post_attention_layernorm(out))
+        return summed
 
 
 def _arguments() -> argparse.Namespace:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,8 +16,7 @@ import torch
 from safetensors import safe_open
 
 from tests.cli.conftest import Command
-from tests.models.saved import save, sentence
-from tests.models.tiny import REAL, SEEDS, WIDTH, random_network, tiny_config
+from tests.cli.training import save_target_and_data
 
 # Stops for good where the file of that number is half written: so the kill comes at the same place on any machine.
 CHILD = """
@@ -56,12 +54,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _target(tmp_path: Path) -> None:
-    save(random_network(tiny_config("llama", WIDTH, context=512), seed=SEEDS["llama"]), tmp_path / "target")
-    rng = random.Random(3)
-    (tmp_path / "data").mkdir()
-    for number in range(40):
-        words = sentence(rng.choices(range(2, REAL), k=24))
-        (tmp_path / "data" / f"{number}.txt").write_text(words, encoding="utf-8")
+    save_target_and_data(tmp_path, 40)
 
 
 def kill(folder: Path, writing: str, number: int, *arguments: str) -> None:

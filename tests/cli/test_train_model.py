@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 from tests.cli.conftest import Command
-from tests.models.saved import save, sentence
-from tests.models.tiny import REAL, SEEDS, WIDTH, random_network, tiny_config
+from tests.cli.training import save_target_and_data
 
 
 def test_from_a_target_to_another_engine(draftlab: Command, tmp_path: Path, mine: str) -> None:
-    save(random_network(tiny_config("llama", WIDTH, context=512), seed=SEEDS["llama"]), tmp_path / "target")
-    rng = random.Random(3)
-    (tmp_path / "data").mkdir()
-    for number in range(20):
-        words = sentence(rng.choices(range(2, REAL), k=24))
-        (tmp_path / "data" / f"{number}.txt").write_text(words, encoding="utf-8")
+    save_target_and_data(tmp_path, 20)
     target = ("--target", str(tmp_path / "target"), "--dtype", "float32")
     trained = draftlab(
         "train", *target, "--student", "model", "--data", "data", "--minutes", "0.01", "--out", "small",

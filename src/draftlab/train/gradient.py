@@ -63,7 +63,9 @@ def _learn_from(
     learned = _learned(shard, depth).to(head.device)
     with torch.autocast(head.device.type, torch.bfloat16):
         outs = list(student.run_ahead(tokens, shard.features.to(head.device), depth))
-    counts = [int(_at_step(_learned(whole, depth), step, whole).sum()) for step in range(depth)]
+    behind = torch.nn.functional.pad(tokens, (0, depth + 1))
+    in_all = _learned(whole, depth)
+    counts = [int(_at_step(in_all, step, whole).sum()) for step in range(depth)]
     scale = sum(settings.position_decay**step for step in range(depth))
     steps = [
         _Step(out, torch.zeros_like(out), settings.position_decay**step / scale / max(1, count))
@@ -86,8 +88,7 @@ def _learn_from(
             back = (slope.to(head.dtype) @ head).float()  # weighted behind the product: float16 has no small numbers
             step.gradient[some][alive] = (step.weight * back).to(step.gradient.dtype)
             if number + 1 < depth:
-                here = torch.nn.functional.pad(tokens[some], (0, depth + 1))
-                alive[alive.clone()] = _right(student, logits, _at_step(here, number, shard)[alive], is_trial)
+                alive[alive.clone()] = _right(student, logits, _at_step(behind[some], number, shard)[alive], is_trial)
     torch.autograd.backward([step.out for step in steps], [step.gradient for step in steps])
     return total
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -133,11 +133,9 @@ def join(shards: Sequence[Shard]) -> Shard:
 def shortened(shard: Shard) -> Shard:
     """Without the places behind the longest text."""
     length = max(2, int(shard.ends.max()))
-    return Shard(
-        shard.tokens[:, :length],
-        shard.features[:, : length - 1],
-        shard.final[:, : length - 1],
-        shard.starts,
-        shard.ends,
-        shard.firsts,
+    return replace(
+        shard,
+        tokens=shard.tokens[:, :length],
+        features=shard.features[:, : length - 1],
+        final=shard.final[:, : length - 1],
     )

@@ -26,8 +26,8 @@ from draftlab.train.head import Head
 from draftlab.types import StoredTensors
 
 _CAREFUL = 0.5
-"""Of the usual learning rate: at the whole rate the first steps would undo
-what the head has learned, and few prompts would not teach it again. Not measured yet."""
+"""Of the usual learning rate: at the whole rate the first steps would undo what the head has learned, and few prompts
+would not teach it again. Other rates have not been measured."""
 
 
 def head_in(drafter: str) -> str | None:
