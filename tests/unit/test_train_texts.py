@@ -45,6 +45,19 @@ def test_files_folders_and_suites(tmp_path: Path) -> None:
     assert [text.text for text in texts if text.is_request] == ["Why?"]
 
 
+def test_where_files_lie_does_not_decide_what_is_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = []
+    for place in ("here", "there"):
+        folder = tmp_path / place / "mine"
+        (folder / "more").mkdir(parents=True)
+        (folder / "more" / "b.md").write_text("another text")
+        (folder / "asked.jsonl").write_text('{"id": "q", "prompt": "Why?"}\n')
+        sources.append([text.source for text in texts_of([str(folder / "more"), str(folder / "asked.jsonl")])])
+        monkeypatch.chdir(folder)
+        sources.append([text.source for text in texts_of(["more", "asked.jsonl"])])
+    assert sources == [["more/b.md 0", "asked.jsonl q"]] * 4
+
+
 @pytest.fixture(scope="module")
 def found() -> list[tuple[str, str, str]]:
     return list(machine_texts())  # reads some thousand files

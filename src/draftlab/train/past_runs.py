@@ -13,7 +13,7 @@ from draftlab.spec import DEFAULT_TARGET, Experiment, make_experiment
 from draftlab.store import Store
 from draftlab.suites import BUILT_IN
 from draftlab.train.start import head_in
-from draftlab.train.texts import Text
+from draftlab.train.texts import Text, source_of_prompt
 
 
 def with_runs(runs: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,9 @@ def texts_of_runs(runs: Sequence[str], say: Callable[[str], None]) -> list[Text]
 def _text(prompt: PromptRecord) -> Text:
     # The run's folder is no part of the source: what one run holds out is held out of the next one of the same suite.
     words = prompt.prompt if prompt.messages is None else json.dumps(prompt.messages, ensure_ascii=False)
-    return Text(f"{prompt.suite} {prompt.id}", words or "", prompt.suite, is_prompt=True, messages=prompt.messages)
+    return Text(
+        source_of_prompt(prompt.suite, prompt.id), words or "", prompt.suite, is_prompt=True, messages=prompt.messages
+    )
 
 
 def _manifest(run: str) -> RunManifest:

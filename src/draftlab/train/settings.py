@@ -39,7 +39,7 @@ class TrainSettings(BaseModel):
     start_from: str | None = None
     """A head that training goes on with, written as drafters are; None: a new one."""
     minutes: float = Field(default=20.0, gt=0.0)
-    capture_share: float = Field(default=0.45, gt=0.0, lt=1.0)
+    capture_share: float = Field(default=0.6, gt=0.0, lt=1.0)
     """Of the time, for the target's texts."""
     draft_vocab: int = Field(default=8192, ge=2)
     layers_read: tuple[int, ...] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from draftlab.errors import DraftlabError
 from draftlab.suites import BUILT_IN, load_suite
@@ -64,6 +64,11 @@ def held_out_sources(texts: Sequence[Text]) -> set[str]:
     return held or set(sorted(digests, key=digests.__getitem__)[: len(digests) > 1])
 
 
+def source_of_prompt(suite: str, prompt_id: str) -> str:
+    """The folder of the suite is no part of it: wherever its file lies, the same prompts are held out."""
+    return f"{PurePath(suite).name} {prompt_id}"
+
+
 def digest_of(texts: Sequence[Text]) -> str:
     """Of all texts and their sources: a run that goes on needs the same."""
     digest = hashlib.sha256()
@@ -75,15 +80,17 @@ def digest_of(texts: Sequence[Text]) -> str:
 def _texts_of(name: str) -> Iterator[Text]:
     if name in BUILT_IN or name.endswith(".jsonl"):
         for prompt in load_suite(name).prompts:
-            source = f"{name} {prompt.id}"
+            source = source_of_prompt(name, prompt.id)
             if prompt.messages is None:
                 yield Text(source, prompt.prompt or "")
             else:
                 yield Text(source, prompt.messages[-1]["content"], "request", is_request=True)
         return
+    given = Path(name).absolute()
     for path in _files(Path(name)):
+        place = path.absolute().relative_to(given.parent)
         for number, piece in enumerate(pieces(read_text(path))):
-            yield Text(f"{path} {number // 8}", piece)
+            yield Text(f"{place} {number // 8}", piece)
 
 
 def _files(path: Path) -> list[Path]:
