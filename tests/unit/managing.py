@@ -11,10 +11,19 @@ import psutil
 import pytest
 
 from draftlab.managed import process, room, run
-from draftlab.managed.engines import PORT, ServerEngine
+from draftlab.managed.engines import PORT, Launch, ServerEngine
 from draftlab.spec import make_experiment
 
 PROGRAM = str(Path(__file__).with_name("server_program.py"))
+
+
+def serve(how: str, *more: str) -> Launch:
+    """Our program as a server that behaves so."""
+    return Launch([sys.executable, PROGRAM, how, *more, "--port", PORT])
+
+
+def quiet(_: str) -> None:
+    """Say nothing."""
 
 
 def an_experiment(folder: Path, **settings: Any) -> Any:
