@@ -11,4 +11,4 @@ from draftlab.train.texts import Text, texts_of
 
 def gather(settings: TrainSettings, say: Callable[[str], None] = lambda _: None) -> list[Text]:
     """All of them; `say` is told of what is left out."""
-    return texts_of_runs(settings.runs, say) if settings.runs else texts_of(settings.data)
+    return texts_of_runs(settings.runs, say) if settings.runs else texts_of(settings.data, say)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from draftlab.errors import DraftlabError
 from draftlab.suites import BUILT_IN, load_suite
+from draftlab.train.data_files import HINT, UnreadableError, files_in, pieces, read_text
 from draftlab.train.machine_text import machine_texts
 from draftlab.train.openers import OPENERS
 from draftlab.train.requests import openings, over_code, requests
 
 _HELD_OUT = 12  # one source of so many is never trained on
-_MOST_BYTES = 50_000_000  # of one file
-_LONGEST_LINE = 1_000_000
-_PIECE = 1200  # characters of a file's text that become one prompt
-_HINT = "Give text files of UTF-8, suites, or nothing at all."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,14 @@ class Text:
     """Of a prompt that is a chat, with all that was said before."""
 
 
-def texts_of(data: Sequence[str]) -> list[Text]:
-    """All texts of the files and suites named; those of this machine where none are."""
+def texts_of(data: Sequence[str], say: Callable[[str], None] = lambda _: None) -> list[Text]:
+    """All texts of the files, folders and suites named; those of this machine where none are.
+
+    `say` is told once of what in the folders is no text.
+    """
+    left_out: Counter[str] = Counter()
     if data:
-        found = [text for name in data for text in _texts_of(name)]
+        found = [text for name in data for text in _texts_of(name, left_out)]
     else:
         found = [Text(f"machine {name}", text, kind) for name, kind, text in machine_texts()]
         code = [(text.source, text.text) for text in found if text.kind == "code"]
@@ -49,8 +51,12 @@ def texts_of(data: Sequence[str]) -> list[Text]:
         found += [Text(f"topic {topic}", text, "opening") for topic, text in openings()]
         found += [Text(source, text, "request on code", is_request=True) for source, text in over_code(code)]
         found += [Text(f"opener {text}", text, "opener", is_opener=True) for text in OPENERS]
+    counts = ", ".join(f"{num} {kind}" for kind, num in sorted(left_out.items()) if num)
     if not found:
-        raise DraftlabError(f"there is no text in {', '.join(data) or 'the packages of this machine'}", _HINT)
+        where = ", ".join(data) or "the packages of this machine"
+        raise DraftlabError(f"there is no text in {where}{f': {counts}' if counts else ''}", HINT)
+    if counts:
+        say(f"left out of {', '.join(name for name in data if Path(name).is_dir())}: {counts}")
     return found
 
 
@@ -77,7 +83,24 @@ def digest_of(texts: Sequence[Text]) -> str:
     return digest.hexdigest()
 
 
-def _texts_of(name: str) -> Iterator[Text]:
+def _texts_of(name: str, left_out: Counter[str]) -> Iterator[Text]:
+    """Of what was named, which has to be text; `left_out` counts what is none in a folder."""
+    if name in BUILT_IN or not (folder := Path(name)).is_dir():
+        yield from _texts_of_one(name, Path(Path(name).name))
+        return
+    parent = folder.absolute().parent
+    for file in files_in(folder, left_out):
+        try:
+            read_text(file)  # suites too: neither is larger than a file may be
+            found = list(_texts_of_one(str(file), file.absolute().relative_to(parent)))
+        except DraftlabError as error:
+            left_out[error.kind if isinstance(error, UnreadableError) else "no suite"] += 1
+        else:
+            yield from found
+
+
+def _texts_of_one(name: str, place: Path) -> Iterator[Text]:
+    """Of a suite, or of the file that is called `place` among the sources."""
     if name in BUILT_IN or name.endswith(".jsonl"):
         for prompt in load_suite(name).prompts:
             source = source_of_prompt(name, prompt.id)
@@ -86,47 +109,5 @@ def _texts_of(name: str) -> Iterator[Text]:
             else:
                 yield Text(source, prompt.messages[-1]["content"], "request", is_request=True)
         return
-    given = Path(name).absolute()
-    for path in _files(Path(name)):
-        place = path.absolute().relative_to(given.parent)
-        for number, piece in enumerate(pieces(read_text(path))):
-            yield Text(f"{place} {number // 8}", piece)
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
-    if path.is_file():
-        return [path]
-    raise DraftlabError(f"there is no file or suite {path}", f"Suites are {', '.join(BUILT_IN)}.")
-
-
-def read_text(path: Path) -> str:
-    """A file's text; what is no text is refused by name."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DraftlabError(f"{path} has more than {_MOST_BYTES // 10**6} MB", "Split it.")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DraftlabError(f"cannot read {path}: {error.strerror}", "Is the path right?") from error
-    except UnicodeDecodeError as error:
-        raise DraftlabError(f"{path} is not UTF-8 text: {error.reason}", _HINT) from error
-    if "\0" in text:
-        raise DraftlabError(f"{path} is a binary file", _HINT)
-    if not text.strip():
-        raise DraftlabError(f"{path} is empty", _HINT)
-    if any(len(line) > _LONGEST_LINE for line in text.split("\n")):
-        raise DraftlabError(f"{path} has a line of more than {_LONGEST_LINE} characters", "Break it into lines.")
-    return text
-
-
-def pieces(text: str) -> Iterator[str]:
-    """`text` cut between lines into pieces of about one size."""
-    piece = ""
-    for line in text.splitlines(keepends=True):
-        if piece and len(piece) + len(line) > _PIECE:
-            yield piece
-            piece = ""
-        piece += line
-    if piece.strip():
-        yield piece
+    for number, piece in enumerate(pieces(read_text(Path(name)))):
+        yield Text(f"{place} {number // 8}", piece)
