@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -119,7 +120,49 @@ def test_networks_are_tried_before_lengths_are_mixed(network: BatchNetwork, monk
     assert not network.mixes_lengths()
 
 
-def test_a_batch_is_no_larger_than_there_is_time_for(network: BatchNetwork) -> None:
+class Timed:
+    """A network and the clock by which it takes `fixed` seconds and `a_row` for every text of a step.
+
+    Every other write is disturbed and takes `disturbed` longer.
+    """
+
+    def __init__(self, fixed: float, a_row: float, disturbed: float = 0.0) -> None:
+        self.now = 0.0
+        self.writes = 0
+        self._fixed, self._a_row, self._disturbed = fixed, a_row, disturbed
+
+    def write(self, prompts: list[list[int]], num: int, *_: object) -> None:
+        self.now += num * (self._fixed + len(prompts) * self._a_row) + self._disturbed * (self.writes % 2)
+        self.writes += 1
+
+
+def rows_of(timed: Timed, seconds: float, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("draftlab.train.capture.monotonic", lambda: timed.now)
+    return rows_for(cast("BatchNetwork", timed), 100, seconds)
+
+
+def test_a_batch_is_no_larger_than_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(seconds: float, disturbed: float = 0.0) -> int:
+        return rows_of(Timed(1 / 1024, 1 / 4096, disturbed), seconds, monkeypatch)
+
+    assert rows(1e-9) == rows(-5.0) == 16
+    assert rows(1200 * 257 / 1024) in (1023, 1024)  # a twelfth for 100 steps of 1 / 1024 + 1024 / 4096
+    assert rows(1200 * 257 / 1024, disturbed=1 / 8) in (1023, 1024)  # the least of several is not
+
+
+def test_rows_that_seem_to_cost_nothing_do_not_make_a_batch_huge(monkeypatch: pytest.MonkeyPatch) -> None:
+    for a_row in (0.0, -1 / 1_000_000):  # a device that is not busy, or a clock that was disturbed
+        assert 16 <= rows_of(Timed(1 / 64, a_row), 1200 / 32, monkeypatch) <= 200
+
+
+def test_slow_networks_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, slow = Timed(1 / 1024, 0.0), Timed(10.0, 0.0)
+    for timed in (quick, slow):
+        rows_of(timed, 60.0, monkeypatch)
+    assert (quick.writes, slow.writes) == (13, 5)
+
+
+def test_a_network_is_timed_as_it_is(network: BatchNetwork) -> None:
     assert rows_for(network, NEW, 1e-9) == 16
     assert rows_for(network, NEW, 1e6) > 192
 

@@ -18,26 +18,35 @@ from draftlab.train.shards import Shard, Shards
 _FEWEST = 2  # batches, whatever the time
 _BATCHES = 12  # in the time that there is, at least: fewer would not have of everything
 _TRIED = (8, 32)  # rows
+_GIVEN, _STEPS = 8, 4  # tokens of their prompts, and steps that are timed
+_TRIES, _ENOUGH = 3, 0.5  # seconds of trying
+_CHEAPEST = 0.05  # of its even share of a step of few rows: one that seems to take less was timed badly
 _FEWEST_ROWS = 16
 
 
 def rows_for(network: BatchNetwork, new_tokens: int, seconds: float) -> int:
     """So many texts that a batch of them takes a small part of `seconds`."""
     few, more = _TRIED
-    network.write([[1] * 8] * few, 2, (1,), 0.0)  # the first passes are slow
+    network.write([[1] * _GIVEN] * few, 2, (1,), 0.0)  # the first passes are slow
     low, high = (_seconds_of_a_step(network, num) for num in _TRIED)
-    a_row = max(1e-9, (high - low) / (more - few))
+    a_row = max(_CHEAPEST * low / few, (high - low) / (more - few))
     fixed = low - few * a_row
     return max(_FEWEST_ROWS, int((seconds / _BATCHES / new_tokens - fixed) / a_row))
 
 
 def _seconds_of_a_step(network: BatchNetwork, rows: int) -> float:
-    taken = []
-    for num in (1, 5):
+    short, long = (_least_seconds(network, rows, num) for num in (1, 1 + _STEPS))
+    return max((long - short) / _STEPS, long / (_STEPS + 1 + _GIVEN))  # reading takes no more than as many steps
+
+
+def _least_seconds(network: BatchNetwork, rows: int, num: int) -> float:
+    """Of a few tries, as other work can only make one longer; of fewer where they are long, and so more exact."""
+    taken: list[float] = []
+    while len(taken) < _TRIES and sum(taken) < _ENOUGH:
         start = monotonic()
-        network.write([[1] * 8] * rows, num, (1,), 0.0)
+        network.write([[1] * _GIVEN] * rows, num, (1,), 0.0)
         taken.append(monotonic() - start)
-    return (taken[1] - taken[0]) / 4
+    return min(taken)
 
 
 def capture(
