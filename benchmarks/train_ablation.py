@@ -32,9 +32,9 @@ from draftlab.train import gradient
 from draftlab.train.head import new_head
 from draftlab.train.held_out import Point, judge
 from draftlab.train.optimiser import Optimiser
-from draftlab.train.run import _State
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shard, Shards
+from draftlab.train.state import kept_state
 from draftlab.train.unrolled import Steps
 from draftlab.train.vocabulary import choose_tokens, count_tokens
 
@@ -83,7 +83,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> Run:
-        settings = _State.model_validate_json((folder / "training.json").read_text(encoding="utf-8")).settings
+        settings = kept_state(folder).settings
         shards = Shards(folder / "work")
         if not shards.names(held_out=False):
             raise SystemExit(f"{folder} has no texts; train with --keep")

@@ -8,8 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from draftlab.engines.batches import open_batches
+from draftlab.engines.loading import Checkpoint
+from draftlab.engines.placement import Placement
 from draftlab.errors import DraftlabError
+from draftlab.models import LoadOptions, resolve
+from draftlab.train.learning import Schedule
 from draftlab.train.progress import Silent
 from draftlab.train.run import train
 from draftlab.train.settings import TrainSettings
@@ -108,6 +114,53 @@ def test_a_folder_with_other_things_is_left_alone(settings: TrainSettings, tmp_p
     with pytest.raises(DraftlabError, match="not empty"):
         train(settings, tmp_path, Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+class Told(KilledAfter):
+    """Remembers what was said."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps)
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def of_steps(self) -> list[str]:
+        return [line for line in self.said if "steps of learning fit" in line]
+
+
+def test_too_little_time_is_told_and_what_is_kept_stays_kept(settings: TrainSettings, tmp_path: Path) -> None:
+    """Less than the writing takes: there is a step at each depth all the same."""
+    first, second = Told(1), Told(99)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings.model_copy(update={"minutes": 1e-6}), tmp_path, first, keep=True)
+    assert first.of_steps() == [
+        "only 3 steps of learning fit into 1e-06 minutes, and teach next to nothing: train into another folder with "
+        "more --minutes"
+    ]
+    assert train(None, tmp_path, second).curve[-1].step == 3
+    assert second.of_steps() == first.of_steps()
+    assert list((tmp_path / "work").glob("*-train.safetensors"))
+
+
+def test_enough_steps_are_not_told(settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("draftlab.train.run.plan_steps", lambda *_: Schedule((1, 2, 3), (10, 10, 10)))
+    told = Told(0)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings.model_copy(update={"minutes": 1e-6}), tmp_path, told)
+    assert told.said and not told.of_steps()
+
+
+def test_a_target_that_would_be_spread_is_refused_before_anything_is_written(
+    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoint, "placement", lambda _: Placement(torch.device("cpu"), spread=True))
+    with pytest.raises(DraftlabError, match="would be spread over several devices"):
+        train(settings, tmp_path / "out", Silent())
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(DraftlabError, match="would be spread over several devices"):
+        open_batches(resolve(settings.target), LoadOptions())
 
 
 def test_layers_that_the_target_lacks_are_refused(settings: TrainSettings, tmp_path: Path) -> None:

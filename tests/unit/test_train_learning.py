@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -56,6 +57,23 @@ def test_every_text_comes_once_a_round_in_an_order_of_the_seed(tmp_path: Path) -
         assert batch.tokens.shape[1] == batch.ends.max() and batch.ends.max() - batch.ends.min() <= 2  # of 4 to 7
     other = list(islice(shards.batches(4, seed=2), 7))
     assert any(not torch.equal(mine.tokens, theirs.tokens) for mine, theirs in zip(first, other, strict=True))
+
+
+def test_texts_of_which_nothing_is_learned_end_the_batches(tmp_path: Path) -> None:
+    shards = Shards(tmp_path)
+    assert list(shards.batches(4, seed=1)) == []
+    stray = _shard(3, 5, 0)
+    for number in range(4):  # more than are in memory at once
+        shards.write(number, False, replace(stray, ends=torch.zeros(3).int()))
+    assert list(shards.batches(4, seed=1)) == []
+    shards.write(4, False, stray)
+    assert [len(batch) for batch in islice(shards.batches(4, seed=1), 3)] == [3, 3, 3]
+
+
+def test_few_steps_are_told_from_enough() -> None:
+    assert Schedule((1, 2, 3), (1, 1, 1)).is_short
+    assert Schedule((1, 2), (9, 20)).is_short
+    assert not Schedule((1, 2), (10, 20)).is_short
 
 
 def test_the_vocabulary_is_what_was_written_and_what_ends_a_text(tmp_path: Path) -> None:

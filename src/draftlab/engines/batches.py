@@ -12,8 +12,8 @@ from torch import Tensor
 from draftlab.engines.batch_texts import Batch, Texts
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.hidden_states import decoder_layers
-from draftlab.engines.loading import open_checkpoint
-from draftlab.engines.placement import free_memory
+from draftlab.engines.loading import Checkpoint, open_checkpoint
+from draftlab.engines.placement import Placement, free_memory
 from draftlab.engines.shallow import shallow_copy
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.errors import UnsupportedError
@@ -175,10 +175,26 @@ def _weight(module: Any) -> Tensor:
 
 def open_batches(source: ModelSource, options: LoadOptions) -> BatchNetwork:
     """Load `source` as it is: a pass over many rows is fast without another form of its weights."""
+    checkpoint, placement = _placed(source, options)
+    tokenizer = checkpoint.load_tokenizer()
+    return BatchNetwork(checkpoint.load_network(placement), tokenizer, source.reference)
+
+
+def require_one_device(source: ModelSource, options: LoadOptions) -> None:
+    """Refuse what `open_batches` cannot give, before any weights are read."""
+    _placed(source, options)
+
+
+def _placed(source: ModelSource, options: LoadOptions) -> tuple[Checkpoint, Placement]:
     if source.engine != "transformers":
         raise UnsupportedError(
             f"'{source.reference}' shows no hidden states to learn from", "Give a model that transformers runs."
         )
     checkpoint = open_checkpoint(source, options)
-    tokenizer = checkpoint.load_tokenizer()
-    return BatchNetwork(checkpoint.load_network(), tokenizer, source.reference)
+    placement = checkpoint.placement()
+    if placement.spread:
+        raise UnsupportedError(
+            f"'{source.reference}' would be spread over several devices, and many texts at once need it on one",
+            "Give a --device that holds it whole, or --dtype bfloat16.",
+        )
+    return checkpoint, placement

@@ -20,7 +20,7 @@ def explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DraftlabError(
-                f"no space left to write to {folder}; all complete traces are kept",
+                f"no space left to write to {folder}; what is complete is kept",
                 "Free some space, then pass --resume.",
             ) from error
         raise DraftlabError(

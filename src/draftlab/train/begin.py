@@ -23,6 +23,7 @@ from draftlab.train.shards import Shards
 from draftlab.train.small_model import layers_to_take, new_small_model
 from draftlab.train.start import Start
 from draftlab.train.student import Student
+from draftlab.train.tensor_files import whole
 from draftlab.train.texts import held_out_sources
 from draftlab.train.vocabulary import choose_tokens, count_tokens
 
@@ -99,4 +100,5 @@ def _target_ids(settings: TrainSettings, shards: Shards, target: BatchNetwork, s
         part = path.with_suffix(".part")
         save_file({"ids": choose_tokens(counts, settings.draft_vocab, stop_tokens)}, part)
         part.rename(path)
-    return load_file(path)["ids"]
+    with whole(path):
+        return load_file(path)["ids"]

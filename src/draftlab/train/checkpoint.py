@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from draftlab.train.held_out import Point
 from draftlab.train.optimiser import Optimiser
 from draftlab.train.student import Student
+from draftlab.train.tensor_files import whole
 
 _MEMORY = "optimiser|"
 
@@ -35,7 +36,7 @@ class Checkpoint:
         """Put everything back as it was; (0, [], []) where nothing was saved."""
         if not self.path.is_file():
             return 0, [], []
-        with safe_open(self.path, framework="pt") as file:
+        with whole(self.path), safe_open(self.path, framework="pt") as file:
             facts = file.metadata()
             names = list(file.keys())
             for name, parameter in student.tensors().items():

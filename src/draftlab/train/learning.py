@@ -22,6 +22,7 @@ from draftlab.train.student import Student
 _SHARES = (0.15, 0.45)  # of the time: one step ahead, then up to two; the rest as far as asked
 _LOOKS = 8  # at the held-out texts, over the whole training
 _SAVED_EVERY = 60.0  # seconds
+_FEWEST_STEPS = 30  # that teach something
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Schedule:
     @property
     def total(self) -> int:
         return sum(self.steps)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the drafter will be as good as untrained."""
+        return self.total < _FEWEST_STEPS
 
     def depth(self, step: int) -> int:
         """Of the step numbered so, counted from 0."""

@@ -11,9 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.engines.batches import BatchNetwork, open_batches, require_one_device
 from draftlab.engines.licence import licence_of
 from draftlab.engines.settings import decoding_defaults
 from draftlab.errors import DraftlabError
@@ -23,7 +21,6 @@ from draftlab.store.failures import explained
 from draftlab.store.lock import exclusive
 from draftlab.train.begin import kept_start, layers_to_keep, new_policy, new_student
 from draftlab.train.capture import capture, rows_for
-from draftlab.train.card import PROVENANCE
 from draftlab.train.checkpoint import Checkpoint
 from draftlab.train.gain import gain
 from draftlab.train.gathering import gather
@@ -38,32 +35,13 @@ from draftlab.train.progress import Progress, Silent
 from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shards
 from draftlab.train.start import Start
+from draftlab.train.state import TRUSTS_NOTHING, State, Trusted, begin, go_on, require_usable
 from draftlab.train.student import Student
+from draftlab.train.tensor_files import file_system_errors
 from draftlab.train.texts import Text, digest_of
 from draftlab.workbench import Workbench, load_options
 
-_STATE = "training.json"
 _WORK = "work"
-
-
-class _State(BaseModel):
-    """How far a run is, beyond its files."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    settings: TrainSettings
-    captured_s: float = 0.0
-    captured: bool = False
-    data_sha256: str = ""
-    held_out_prompts: int = 0
-    """Of which there may be several texts each."""
-    free_memory: int = 0
-    """When the batches were cut: a run that goes on cuts them alike."""
-    rows: int = 0
-    """Of a batch at most, for the same reason."""
-    costs: tuple[int, ...] = ()
-    depths: tuple[int, ...] = ()
-    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,28 +72,34 @@ def train(
     progress: Progress,
     *,
     keep: bool = False,
+    trusted: Trusted = TRUSTS_NOTHING,
     processes: Processes = ALONE,
 ) -> Trained:
     """Train into `folder`; `settings` None goes on with what is there. `keep` leaves the target's texts on disk.
 
-    Of several processes each gets a share of the work; the first writes what is kept, and has the curve.
+    What a run that goes on trusts is `trusted`; a new one has it in its settings. Of several processes each gets a
+    share of the work; the first writes what is kept, and has the curve.
     """
+    require_usable(folder)
     if settings is not None:  # refused before anything is written
         require_fitting(settings)
         _require_one_if_on_policy(settings, processes)
-        resolve(settings.target)
+        source, options = resolve(settings.target), load_options(_experiment(settings), progress.say)
         if settings.data or settings.runs:
             gather(settings)
         if settings.start_from:
-            options = load_options(_experiment(settings), progress.say)
             Start.read(settings.start_from, options).require_configured(settings.target, options)
+        require_one_device(source, options)
     folder = processes.agree(lambda: folder)
-    state = processes.agree(lambda: _begin(settings, folder))
+    say = progress.say
+    state = processes.agree(
+        lambda: begin(settings, folder, keep=keep) if settings is not None else go_on(folder, trusted, say, keep=keep)
+    )
     _require_one_if_on_policy(state.settings, processes)
     work = folder / _WORK
     if not processes.is_first:
         progress = Silent()
-    with explained(folder), exclusive(folder / "lock") if processes.is_first else nullcontext():
+    with explained(folder), file_system_errors(), exclusive(folder / "lock") if processes.is_first else nullcontext():
         shards = Shards(work)
         options = load_options(_experiment(state.settings), progress.say)
         start = kept_start(state.settings.start_from, work / "start", options, processes)
@@ -123,7 +107,7 @@ def train(
         student = ready.student
         if not state.costs:
             state.costs = processes.agree(lambda: _costs(student, state.settings, work / "untrained", progress))
-            _save(state, folder, processes)
+            state.save(folder, processes)
         schedule = _schedule(state, folder, ready, shards, progress, processes)
         checkpoint = Checkpoint(work / "checkpoint.safetensors")
         curve = learn(
@@ -134,7 +118,7 @@ def train(
             return Trained(folder, 0, curve, student.drafter)
         num_bytes = student.write(folder)
         write_provenance(folder, state.settings, ready.facts, curve)
-    if not keep:
+    if not state.keep:
         shutil.rmtree(work, ignore_errors=True)
     gained = gain(curve, ready.facts) if start else ""
     return Trained(folder, num_bytes, curve, student.drafter, gained)
@@ -145,37 +129,8 @@ def _require_one_if_on_policy(settings: TrainSettings, processes: Processes) -> 
         raise DraftlabError("--on-policy is for one process, and there are several", "Start it without a launcher.")
 
 
-def _begin(settings: TrainSettings | None, folder: Path) -> _State:
-    path = folder / _STATE
-    if (folder / PROVENANCE).exists():
-        raise DraftlabError(f"{folder} holds a drafter that is trained already", "Choose another folder with --out.")
-    if settings is not None:
-        if folder.exists() and any(folder.iterdir()):
-            hint = "Pass --resume to go on with it." if path.exists() else "Choose another folder with --out."
-            raise DraftlabError(f"{folder} is not empty", hint)
-        with explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            state = _State(settings=settings)
-            _save(state, folder)
-        return state
-    try:
-        return _State.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DraftlabError(f"there is no training run in {folder}", "Start one without --resume.") from error
-    except ValidationError as error:
-        raise DraftlabError(f"{path} is damaged", "Start again in another folder.") from error
-
-
-def _save(state: _State, folder: Path, processes: Processes = ALONE) -> None:
-    if not processes.is_first:
-        return
-    part = folder / f"{_STATE}.part"
-    part.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    part.rename(folder / _STATE)
-
-
 def _student(
-    state: _State, start: Start | None, folder: Path, shards: Shards, progress: Progress, processes: Processes
+    state: State, start: Start | None, folder: Path, shards: Shards, progress: Progress, processes: Processes
 ) -> _Ready:
     """Load the target, let it write, and make a student of the right shape; the target's memory is free again after."""
     settings = state.settings
@@ -194,7 +149,7 @@ def _student(
 
 
 def _capture(
-    state: _State,
+    state: State,
     folder: Path,
     target: BatchNetwork,
     layers: tuple[int, ...],
@@ -210,12 +165,12 @@ def _capture(
         state.rows = processes.agree(lambda: rows_for(target, settings.new_tokens, seconds))
         state.free_memory = processes.agree(target.free_memory)
         state.captured_s += monotonic() - tried
-        _save(state, folder, processes)
+        state.save(folder, processes)
     progress.say("gathering texts")
     forbidden = Forbidden(target.tokenizer.encode)
     texts = gather(settings, progress.say)
     _require_same(state, texts)
-    _save(state, folder, processes)
+    state.save(folder, processes)
 
     def most_texts(length: int) -> int:
         return min(state.rows, target.most_texts(length, state.free_memory))
@@ -229,15 +184,15 @@ def _capture(
 
     def spent(seconds: float) -> None:
         state.captured_s += seconds
-        _save(state, folder, processes)
+        state.save(folder, processes)
 
     capture(target, plan, layers, stop_tokens, shards, seconds, settings.seed, forbidden, progress, spent, processes)
     state.captured_s = processes.agree(lambda: state.captured_s)
     state.captured = True
-    _save(state, folder, processes)
+    state.save(folder, processes)
 
 
-def _require_same(state: _State, texts: Sequence[Text]) -> None:
+def _require_same(state: State, texts: Sequence[Text]) -> None:
     digest = digest_of(texts)
     if state.data_sha256 not in ("", digest):
         raise DraftlabError(
@@ -256,7 +211,7 @@ def _costs(student: Student, settings: TrainSettings, folder: Path, progress: Pr
 
 
 def _schedule(
-    state: _State, folder: Path, ready: _Ready, shards: Shards, progress: Progress, processes: Processes
+    state: State, folder: Path, ready: _Ready, shards: Shards, progress: Progress, processes: Processes
 ) -> Schedule:
     if not state.steps:
         progress.say("trying a few steps, to see how many there is time for")
@@ -264,8 +219,14 @@ def _schedule(
         tried = plan_steps(ready.student, shards, state.settings, seconds, ready.policy, processes)
         schedule = processes.agree(lambda: tried)
         state.depths, state.steps = schedule.depths, schedule.steps
-        _save(state, folder, processes)
-    return Schedule(state.depths, state.steps)
+        state.save(folder, processes)
+    schedule = Schedule(state.depths, state.steps)
+    if schedule.is_short:
+        progress.say(
+            f"only {schedule.total} steps of learning fit into {state.settings.minutes:g} minutes, and teach next to "
+            "nothing: train into another folder with more --minutes"
+        )
+    return schedule
 
 
 def _facts(shards: Shards, target: str, forbidden: Forbidden) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from draftlab.train.tensor_files import whole
+
 _AT_ONCE = 3  # shards in memory, whose texts are mixed
 
 
@@ -67,13 +69,15 @@ class Shards:
         part.rename(path)
 
     def read(self, path: Path) -> Shard:
-        return Shard(**load_file(path))
+        with whole(path):
+            return Shard(**load_file(path))
 
     def tokens(self, *, held_out: bool) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Of every file: tokens, starts, ends; the hidden states stay on disk."""
         for path in self.names(held_out=held_out):
-            with safe_open(path, framework="pt") as file:
-                yield file.get_tensor("tokens"), file.get_tensor("starts"), file.get_tensor("ends")
+            with whole(path), safe_open(path, framework="pt") as file:
+                found = file.get_tensor("tokens"), file.get_tensor("starts"), file.get_tensor("ends")
+            yield found
 
     def held_out(self, size: int) -> Iterator[Shard]:
         """All texts that are not learned from, `size` at a time."""
@@ -83,16 +87,15 @@ class Shards:
                 yield shortened(shard.rows(range(start, min(start + size, len(shard)))))
 
     def batches(self, size: int, seed: int) -> Iterator[Shard]:
-        """Training texts without end, `size` at a time, in an order that the seed alone decides.
+        """Training texts without end, `size` at a time, in an order that the seed alone decides; or none.
 
         Those in a batch are of about one length: what stands behind the shorter ones is computed and thrown away.
         """
         rng = random.Random(seed)
         while True:
             names = self.names(held_out=False)
-            if not names:
-                return
             rng.shuffle(names)
+            is_empty = True
             for first in range(0, len(names), _AT_ONCE):
                 some = [self.read(path) for path in names[first : first + _AT_ONCE]]
                 order = [
@@ -104,6 +107,9 @@ class Shards:
                 rng.shuffle(cuts)
                 for start in cuts:
                     yield _chosen(some, order[start : start + size])
+                is_empty &= not cuts
+            if is_empty:  # no file, or no text in any of them that is learned from
+                return
 
 
 def _chosen(shards: Sequence[Shard], places: Sequence[tuple[int, int]]) -> Shard:
