@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from draftlab.cli import main
+from draftlab.train.processes import ALONE, Processes
+from draftlab.train.settings import TrainSettings
+from draftlab.train.state import Trusted, begin
 from tests.cli.conftest import Command
 
 
@@ -32,6 +36,7 @@ from tests.cli.conftest import Command
         (["--start-from", "drafters/mine"], "training can begin with a head, and 'drafters/mine' names none"),
         (["--start-from", "eagle:no/such/folder"], "no/such/folder"),
         (["--start-from", "eagle:smollm2-135m-eagle3", "--layers", "10,20"], "--layers is for a new head"),
+        (["--out", "1,2"], "--out cannot be '1,2': a comma ends the name of a drafter"),
         (["--from", "."], "is no run folder"),
         (["--from", ".", "--resume", "--out", "o"], "--resume needs --out, and takes every setting"),
     ],
@@ -61,6 +66,38 @@ def test_a_folder_without_a_run_cannot_be_resumed(
         main()
     assert ended.value.code == 2
     assert "there is no training run" in capsys.readouterr().err
+
+
+class Called:
+    """Stands in the place of training, and is interrupted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.given: dict[str, Any] = {}
+        self.device = ""
+        monkeypatch.setattr("draftlab.train.run.train", self._train)
+        monkeypatch.setattr("draftlab.train.processes.Processes.launched", self._launched)
+
+    def _train(self, *_: object, **given: Any) -> None:
+        self.given = given
+        raise KeyboardInterrupt
+
+    def _launched(self, device: str) -> Processes:
+        self.device = device
+        return ALONE
+
+
+@pytest.mark.parametrize("flags", [(), ("--trust-remote-code",), ("--trust-remote-code", "--allow-pickle")])
+def test_resuming_takes_the_device_from_the_run_and_trust_from_the_call(
+    flags: tuple[str, ...], draftlab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting = {"trust_remote_code": True, "allow_pickle": True}
+    begin(TrainSettings(target="toy", device="cuda:7", **trusting), tmp_path / "a run", keep=True)
+    called = Called(monkeypatch)
+    ended = draftlab("train", "--resume", "--out", "a run", *flags)
+    assert ended.status == 130
+    assert called.device == "cuda:7"
+    assert called.given["trusted"] == Trusted("--trust-remote-code" in flags, "--allow-pickle" in flags)
+    assert f"go on with: {' '.join(['draftlab train --resume --out', repr('a run'), *flags])}\n" in ended.err
 
 
 def test_a_run_that_teaches_nothing_is_refused(draftlab: Command, mine: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,8 +99,11 @@ def train(
     )  # fmt: skip
     settings = None
     if resume:
-        if out is None or given:
-            raise DraftlabError("--resume needs --out, and takes every setting from there", "Leave out the others.")
+        if out is None or given.keys() - {"trust_remote_code", "allow_pickle"}:
+            raise DraftlabError(
+                "--resume needs --out, and takes every setting from there",
+                "Leave out the others, but --keep, --trust-remote-code and --allow-pickle.",
+            )
         folder = out
     else:
         folder = out or Path("drafters") / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
@@ -117,13 +121,16 @@ def train(
 
     from draftlab.train.processes import Processes
     from draftlab.train.run import train as run
+    from draftlab.train.state import Trusted, kept_state
 
-    processes = Processes.launched(device or "auto")
+    trusted = Trusted(bool(trust_remote_code), bool(allow_pickle))
+    processes = Processes.launched((settings or kept_state(folder).settings).device)
     try:
         with Steps() as steps:
-            trained = run(settings, folder, steps, keep=keep, processes=processes)
+            trained = run(settings, folder, steps, keep=keep, trusted=trusted, processes=processes)
     except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted; go on with: draftlab train --resume --out {folder}", err=True)
+        command = shlex.join(["draftlab", "train", "--resume", "--out", str(folder), *trusted.flags])
+        typer.echo(f"\ninterrupted; go on with: {command}", err=True)
         raise typer.Exit(130) from None
     if processes.is_first:
         _show(trained)
