@@ -19,7 +19,7 @@ _FEWEST = 2  # batches, whatever the time
 _BATCHES = 12  # in the time that there is, at least: fewer would not have of everything
 _TRIED = (8, 32)  # rows
 _GIVEN, _STEPS = 8, 4  # tokens of their prompts, and steps that are timed
-_TRIES, _ENOUGH = 3, 0.5  # seconds of trying
+_TRIES, _ENOUGH = 3, 0.01  # of the time that there is, beyond which nothing is tried again
 _CHEAPEST = 0.05  # of its even share of a step of few rows: one that seems to take less was timed badly
 _FEWEST_ROWS = 16
 
@@ -28,21 +28,21 @@ def rows_for(network: BatchNetwork, new_tokens: int, seconds: float) -> int:
     """So many texts that a batch of them takes a small part of `seconds`."""
     few, more = _TRIED
     network.write([[1] * _GIVEN] * few, 2, (1,), 0.0)  # the first passes are slow
-    low, high = (_seconds_of_a_step(network, num) for num in _TRIED)
+    low, high = (_seconds_of_a_step(network, num, _ENOUGH * seconds) for num in _TRIED)
     a_row = max(_CHEAPEST * low / few, (high - low) / (more - few))
     fixed = low - few * a_row
     return max(_FEWEST_ROWS, int((seconds / _BATCHES / new_tokens - fixed) / a_row))
 
 
-def _seconds_of_a_step(network: BatchNetwork, rows: int) -> float:
-    short, long = (_least_seconds(network, rows, num) for num in (1, 1 + _STEPS))
+def _seconds_of_a_step(network: BatchNetwork, rows: int, enough: float) -> float:
+    short, long = (_least_seconds(network, rows, num, enough) for num in (1, 1 + _STEPS))
     return max((long - short) / _STEPS, long / (_STEPS + 1 + _GIVEN))  # reading takes no more than as many steps
 
 
-def _least_seconds(network: BatchNetwork, rows: int, num: int) -> float:
-    """Of a few tries, as other work can only make one longer; of fewer where they are long, and so more exact."""
+def _least_seconds(network: BatchNetwork, rows: int, num: int, enough: float) -> float:
+    """Of a few tries, as other work can only make one longer; of fewer where they take more than `enough` seconds."""
     taken: list[float] = []
-    while len(taken) < _TRIES and sum(taken) < _ENOUGH:
+    while not taken or (len(taken) < _TRIES and sum(taken) < enough):
         start = monotonic()
         network.write([[1] * _GIVEN] * rows, num, (1,), 0.0)
         taken.append(monotonic() - start)
