@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.engines.last_norm import require_bare_head
 from draftlab.engines.licence import licence_of
 from draftlab.engines.settings import decoding_defaults
 from draftlab.errors import DraftlabError
@@ -106,8 +107,9 @@ def train(
         resolve(settings.target)
         if settings.data or settings.runs:
             gather(settings)
+        options = load_options(_experiment(settings), progress.say)
+        require_bare_head(resolve(settings.target), options)
         if settings.start_from:
-            options = load_options(_experiment(settings), progress.say)
             Start.read(settings.start_from, options).require_configured(settings.target, options)
     folder = processes.agree(lambda: folder)
     state = processes.agree(lambda: _begin(settings, folder))
