@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,9 @@ def test_a_run_leaves_a_checkpoint_a_card_and_its_provenance(folder: Path) -> No
     config = json.loads((folder / "config.json").read_text())
     assert config["draft_vocab_size"] == 40
     assert config["eagle_aux_hidden_state_layer_ids"] == [1, 2]
+    assert (found["data"]["draft_vocab"], found["data"]["layers_read"]) == (40, [1, 2])
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert found["weights"] == {"model.safetensors": digest}
 
 
 def test_the_loss_falls(folder: Path) -> None:
@@ -81,12 +86,15 @@ def test_the_loss_falls(folder: Path) -> None:
     assert curve[-1]["loss"] < curve[1]["loss"]
 
 
-def test_an_interrupted_run_that_is_resumed_has_the_same_curve(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_that_is_resumed_has_the_same_curve(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = json.loads((folder / "provenance.json").read_text())
     again = tmp_path / "again"
     shutil.copytree(folder, again)
     for name in ("provenance.json", "model.safetensors", "config.json", "work/checkpoint.safetensors"):
         (again / name).unlink()
+    monkeypatch.setattr(sys, "argv", ["draftlab", "train", "--resume"])
     steps = whole["curve"][-1]["step"]
     for after in (steps // 3, steps // 2):
         with pytest.raises(KeyboardInterrupt):
@@ -94,6 +102,9 @@ def test_an_interrupted_run_that_is_resumed_has_the_same_curve(folder: Path, tmp
     resumed = train(None, again, Silent(), keep=True)
     assert [point.model_dump(mode="json") for point in resumed.curve] == whole["curve"]
     assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    found = json.loads((again / "provenance.json").read_text())
+    assert found["command"] == whole["command"] != ["draftlab", "train", "--resume"]  # that which began it
+    assert found["weights"] == whole["weights"]
 
 
 def test_a_finished_run_is_not_trained_again(folder: Path, settings: TrainSettings) -> None:
