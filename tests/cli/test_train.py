@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from draftlab.cli import main
+from draftlab.cli.train import _show
+from draftlab.train.held_out import Point
+from draftlab.train.run import Trained
 from tests.cli.conftest import Command
 
 
@@ -61,6 +65,16 @@ def test_a_folder_without_a_run_cannot_be_resumed(
         main()
     assert ended.value.code == 2
     assert "there is no training run" in capsys.readouterr().err
+
+
+def test_the_last_line_is_a_command_as_a_shell_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    point = Point(step=9, loss=0.1, accepted=(0.5,), judged=(9,), tokens_a_round=(1.5,), gamma=2, speedup=1.2)
+    _show(Trained(Path("my drafters/one"), 10, [point], "eagle", "./a target"))
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("measure it: ")
+    assert shlex.split(last.removeprefix("measure it: ")) == [
+        "draftlab", "bench", "--drafter", "eagle:my drafters/one", "--gamma", "2", "--target", "./a target",
+    ]  # fmt: skip
 
 
 def test_a_run_that_teaches_nothing_is_refused(draftlab: Command, mine: str) -> None:
