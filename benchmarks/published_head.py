@@ -48,9 +48,8 @@ Config = dict[str, Any]
 PUBLISHED = Path(__file__).with_name("published")
 GAMMA = 2
 NEW_TOKENS = 24
-_TOLERANCE = (
-    1e-6  # probabilities are made of 16-bit logits in float32; a q that is not what was drawn is off by far more
-)
+# Probabilities are made of 16-bit logits in float32; a q that is not what was drawn is off by far more.
+_TOLERANCE = 1e-6
 # Where a head reads what enters and leaves the first two layers: the usual choice of 2, half of them and three before
 # the last is three different ones only from seven layers on, and of three.
 _NUM_LAYERS = 3
@@ -194,9 +193,8 @@ def _texts(bench: Workbench, drafter: str, gamma: int) -> Iterator[Check]:
             finding = f"{len(text)} tokens, {accepted} of {drafted} drafted ones accepted; plain decoding's text"
             is_same = text == plain and len(text) == NEW_TOKENS
             yield Check(f"{way} text {number}", finding if is_same else f"{text} is not {plain}", is_same)
-    finding = (
-        f"{num_accepted} of {num_drafted} drafted tokens"  # were it all or none, the texts above would show little
-    )
+    # Were it all or none, the texts above would show little.
+    finding = f"{num_accepted} of {num_drafted} drafted tokens"
     yield Check("some accepted, some not", finding, 0 < num_accepted < num_drafted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 
 from draftlab.cli import main
+from draftlab.cli.train import _show
+from draftlab.train.held_out import Point
 from draftlab.train.processes import ALONE, Processes
+from draftlab.train.run import Trained
 from draftlab.train.settings import TrainSettings
 from draftlab.train.state import Trusted, begin
 from tests.cli.conftest import Command
@@ -98,6 +102,16 @@ def test_resuming_takes_the_device_from_the_run_and_trust_from_the_call(
     assert called.device == "cuda:7"
     assert called.given["trusted"] == Trusted("--trust-remote-code" in flags, "--allow-pickle" in flags)
     assert f"go on with: {' '.join(['draftlab train --resume --out', repr('a run'), *flags])}\n" in ended.err
+
+
+def test_the_last_line_is_a_command_as_a_shell_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    point = Point(step=9, loss=0.1, accepted=(0.5,), judged=(9,), tokens_a_round=(1.5,), gamma=2, speedup=1.2)
+    _show(Trained(Path("my drafters/one"), 10, [point], "eagle", "./a target"))
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("measure it: ")
+    assert shlex.split(last.removeprefix("measure it: ")) == [
+        "draftlab", "bench", "--drafter", "eagle:my drafters/one", "--gamma", "2", "--target", "./a target",
+    ]  # fmt: skip
 
 
 def test_a_run_that_teaches_nothing_is_refused(draftlab: Command, mine: str) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from draftlab.engines.batches import open_batches
-from draftlab.engines.loading import Checkpoint
-from draftlab.engines.placement import Placement
 from draftlab.errors import DraftlabError
-from draftlab.models import LoadOptions, resolve
 from draftlab.train.learning import Schedule
 from draftlab.train.progress import Silent
 from draftlab.train.run import train
@@ -80,6 +77,9 @@ def test_a_run_leaves_a_checkpoint_a_card_and_its_provenance(folder: Path) -> No
     config = json.loads((folder / "config.json").read_text())
     assert config["draft_vocab_size"] == 40
     assert config["eagle_aux_hidden_state_layer_ids"] == [1, 2]
+    assert (found["data"]["draft_vocab"], found["data"]["layers_read"]) == (40, [1, 2])
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert found["weights"] == {"model.safetensors": digest}
 
 
 def test_the_loss_falls(folder: Path) -> None:
@@ -87,12 +87,15 @@ def test_the_loss_falls(folder: Path) -> None:
     assert curve[-1]["loss"] < curve[1]["loss"]
 
 
-def test_an_interrupted_run_that_is_resumed_has_the_same_curve(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_that_is_resumed_has_the_same_curve(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = json.loads((folder / "provenance.json").read_text())
     again = tmp_path / "again"
     shutil.copytree(folder, again)
     for name in ("provenance.json", "model.safetensors", "config.json", "work/checkpoint.safetensors"):
         (again / name).unlink()
+    monkeypatch.setattr(sys, "argv", ["draftlab", "train", "--resume"])
     steps = whole["curve"][-1]["step"]
     for after in (steps // 3, steps // 2):
         with pytest.raises(KeyboardInterrupt):
@@ -100,6 +103,9 @@ def test_an_interrupted_run_that_is_resumed_has_the_same_curve(folder: Path, tmp
     resumed = train(None, again, Silent(), keep=True)
     assert [point.model_dump(mode="json") for point in resumed.curve] == whole["curve"]
     assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    found = json.loads((again / "provenance.json").read_text())
+    assert found["command"] == whole["command"] != ["draftlab", "train", "--resume"]  # that which began it
+    assert found["weights"] == whole["weights"]
 
 
 def test_a_finished_run_is_not_trained_again(folder: Path, settings: TrainSettings) -> None:
@@ -150,17 +156,6 @@ def test_enough_steps_are_not_told(settings: TrainSettings, tmp_path: Path, monk
     with pytest.raises(KeyboardInterrupt):
         train(settings.model_copy(update={"minutes": 1e-6}), tmp_path, told)
     assert told.said and not told.of_steps()
-
-
-def test_a_target_that_would_be_spread_is_refused_before_anything_is_written(
-    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Checkpoint, "placement", lambda _: Placement(torch.device("cpu"), spread=True))
-    with pytest.raises(DraftlabError, match="would be spread over several devices"):
-        train(settings, tmp_path / "out", Silent())
-    assert not (tmp_path / "out").exists()
-    with pytest.raises(DraftlabError, match="would be spread over several devices"):
-        open_batches(resolve(settings.target), LoadOptions())
 
 
 def test_layers_that_the_target_lacks_are_refused(settings: TrainSettings, tmp_path: Path) -> None:

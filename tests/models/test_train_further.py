@@ -112,6 +112,8 @@ def test_card_and_provenance_name_the_head(trained: Trained, head: Path) -> None
     assert found["data"]["start"] == {"drafter": f"eagle:{head}", "files": {"model.safetensors": digest}}
     card = (trained.folder / "README.md").read_text()
     assert digest in card and "before and after" in card
+    assert (found["data"]["draft_vocab"], found["data"]["layers_read"]) == (DRAFTED, LAYERS)
+    assert found["data"]["tokens"] == found["data"]["written_tokens"] > 0  # prompts come again and again
 
 
 def test_prompts_are_written_on_in_other_ways_until_time_is_up(trained: Trained) -> None:
@@ -121,7 +123,7 @@ def test_prompts_are_written_on_in_other_ways_until_time_is_up(trained: Trained)
 
 
 def test_a_killed_run_that_is_resumed_does_not_need_the_head_any_more(
-    trained: Trained, measured: Path, head: Path, tmp_path: Path
+    trained: Trained, measured: Path, head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = tmp_path / "again"
     shutil.copytree(trained.folder, again)
@@ -129,11 +131,14 @@ def test_a_killed_run_that_is_resumed_does_not_need_the_head_any_more(
         (again / name).unlink()
     state = json.loads((again / "training.json").read_text())
     state["settings"]["start_from"] = "eagle:gone/away"  # as if its folder had been removed
+    del state["command"]  # as an earlier version left it
     (again / "training.json").write_text(json.dumps(state))
+    monkeypatch.setattr(sys, "argv", ["draftlab", "train", "--resume"])
     with pytest.raises(KeyboardInterrupt):
         train(None, again, KilledAfter(trained.curve[-1].step // 2), keep=True)
     resumed = train(None, again, Silent(), keep=True)
     assert resumed.curve == trained.curve
+    assert json.loads((again / "provenance.json").read_text())["command"] == ["draftlab", "train", "--resume"]
     assert (again / "model.safetensors").read_bytes() == (trained.folder / "model.safetensors").read_bytes()
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
 
 from draftlab.errors import DraftlabError
-from draftlab.train.held_out import best_length, num_rounds
+from draftlab.train import learning
+from draftlab.train.held_out import Point, best_length, num_rounds
 from draftlab.train.learning import Schedule
+from draftlab.train.progress import Silent
 from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shard, Shards
 from draftlab.train.small_model import layers_to_take
@@ -87,6 +91,48 @@ def test_the_vocabulary_is_what_was_written_and_what_ends_a_text(tmp_path: Path)
     assert counts[5] == 2.0 and counts[3] == pytest.approx(1.02)  # the first of both is given
     assert counts[4] == 0.0  # nothing is learned from what strays into a suite
     assert choose_tokens(counts, 3, always=[8]).tolist() == [3, 5, 8]
+
+
+class _Clock:
+    """Tells the time, which passes where a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def takes(self, seconds: float, result: Any = None) -> Any:
+        """Something that takes so long."""
+
+        def work(*_: Any, **__: Any) -> Any:
+            self.now += seconds
+            return result
+
+        return work
+
+
+class _Lines(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_the_speed_is_that_of_learning_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = Shards(tmp_path)
+    known = replace(_shard(4, 9, 0), firsts=torch.full((4,), 5).int())  # the prompts are not learned from
+    shards.write(0, False, known)
+    clock = _Clock()
+    point = Point(step=1, loss=0.0, accepted=(0.5,), judged=(9,), tokens_a_round=(1.5,), gamma=1, speedup=1.2)
+    monkeypatch.setattr(learning, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(learning, "learn_from", clock.takes(2.0, 0.1))
+    monkeypatch.setattr(learning, "judge", clock.takes(1000.0, point))
+    monkeypatch.setattr(learning, "Optimiser", lambda *_: SimpleNamespace(set_rate=lambda _: None, step=lambda: None))
+    checkpoint: Any = SimpleNamespace(load=lambda *_: (0, [], []), save=clock.takes(500.0))
+    student: Any = SimpleNamespace(network=None, rate=1.0)
+    said, settings = _Lines(), TrainSettings(target="t", batch=4)
+    learning.learn(student, shards, Schedule((1,), (3,)), settings, checkpoint, (), said)
+    assert len(said.lines) == 4
+    assert all(line.endswith("; 8 tokens/s") for line in said.lines[1:])  # 4 texts of 4 tokens in 2 s
 
 
 def test_layers_are_spread_with_the_first_and_the_last() -> None:

@@ -1,4 +1,4 @@
-"""`draftlab train`: a drafter for a target that has none."""
+"""`draftlab train`: a drafter from the target's own texts, a new one or one that learns on."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def train(
     allow_pickle: options.AllowPickle = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the target's texts and hidden states.")] = False,
 ) -> None:
-    """Train a small drafter on the target's own texts, or one that there is further: a head in EAGLE-3's format, or a
-    small language model."""
+    """Train a drafter on the target's own texts: a head in EAGLE-3's format, new or one that learns on, or a small
+    language model."""
     from pydantic import ValidationError
 
     from draftlab.cli.progress import Steps
@@ -142,9 +142,8 @@ def _show(trained: Trained) -> None:
     typer.echo(last.line())
     if trained.gain:
         typer.echo(trained.gain)
-    typer.echo(
-        f"measure it: draftlab bench --drafter {trained.drafter}:{trained.folder} --gamma {last.gamma} --target ..."
-    )
+    words = ["--drafter", f"{trained.drafter}:{trained.folder}", "--gamma", str(last.gamma), "--target", trained.target]
+    typer.echo(f"measure it: draftlab bench {shlex.join(words)}")
 
 
 def _numbers(flag: str, text: str) -> tuple[int, ...]:

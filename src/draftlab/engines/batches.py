@@ -12,8 +12,10 @@ from torch import Tensor
 from draftlab.engines.batch_texts import Batch, Texts
 from draftlab.engines.growing_cache import growing_cache
 from draftlab.engines.hidden_states import decoder_layers
-from draftlab.engines.loading import Checkpoint, open_checkpoint
-from draftlab.engines.placement import Placement, free_memory
+from draftlab.engines.last_norm import final_scale, try_bare_head
+from draftlab.engines.loading import open_checkpoint
+from draftlab.engines.network import input_device
+from draftlab.engines.placement import free_memory
 from draftlab.engines.shallow import shallow_copy
 from draftlab.engines.tokenizer import HuggingFaceTokenizer
 from draftlab.errors import UnsupportedError
@@ -32,7 +34,7 @@ class BatchNetwork:
         self.tokenizer = tokenizer
         self._network = network
         self._layers = decoder_layers(network)
-        self._device = network.get_input_embeddings().weight.device
+        self._device = input_device(network)
 
     @property
     def config(self) -> Any:
@@ -50,25 +52,24 @@ class BatchNetwork:
 
     def embedding(self) -> Tensor:
         """[vocab, width]"""
-        return _weight(self._network.get_input_embeddings())
+        return self._whole(self._network.get_input_embeddings().weight, "embedding")
 
     def head(self) -> Tensor:
         """[vocab, width]"""
-        return _weight(self._network.get_output_embeddings())
+        return self._whole(self._network.get_output_embeddings().weight, "head")
 
     def final_scale(self) -> Tensor | None:
-        """[width]: the weight of the norm before the head, where the network keeps one that can be found."""
-        norm = getattr(self._network.base_model, "norm", None)
-        weight = getattr(norm, "weight", None)
-        return weight.detach().clone() if isinstance(weight, Tensor) else None
+        """[width]: by what the norm before the head multiplies, where the network keeps one that can be found."""
+        return final_scale(self._network)
 
     def shallow(self, layers: Sequence[int], *, fresh: bool) -> Any:
         """A network in float32 with some of the layers, or as many new ones."""
         return shallow_copy(self._network, layers, fresh=fresh)
 
     def free_memory(self) -> int:
-        """Bytes, where the network is."""
-        return free_memory(self._device)
+        """Bytes where the network is; of several devices the fullest decides."""
+        devices = {parameter.device for parameter in self._network.parameters() if not parameter.is_meta}
+        return min(map(free_memory, {self._device, *devices}))
 
     def most_texts(self, length: int, free: int) -> int:
         """How many texts of `length` tokens fit into a fair part of `free` bytes."""
@@ -121,17 +122,26 @@ class BatchNetwork:
                 texts.keep(caught.take() if layers else host[..., :0], host)
                 if num:
                     heat = temperature if drawn is None or done < drawn else 0.0
-                    chosen = _next(self._network.get_output_embeddings()(final[:, -1]), heat, rng).cpu()
+                    logits = self._network.get_output_embeddings()(final[:, -1])
+                    chosen = _next(logits.to(self._device), heat, rng).cpu()
                     texts.add(chosen[:, 0])
                     if texts.all_ended:
                         break
                     if (kept := texts.drop_ended()) is not None:
-                        cache.batch_select_indices(kept.to(self._device))
+                        cache.batch_select_indices(kept)  # on the host: layers may be on several devices
                         chosen = chosen[kept]
                     new = chosen
         finally:
             caught.close()
         return texts.batch()
+
+    def _whole(self, weight: Tensor, what: str) -> Tensor:
+        if weight.is_meta:
+            raise UnsupportedError(
+                f"the {what} of '{self.name}' does not fit its GPUs, and a drafter that learns needs it there",
+                "Use --dtype bfloat16, a smaller target, or larger GPUs.",
+            )
+        return weight.detach()
 
 
 class _Catcher:
@@ -168,33 +178,17 @@ def _next(logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
     return drawn.clamp_max(upto.shape[1] - 1)  # the product may be rounded up to the whole
 
 
-def _weight(module: Any) -> Tensor:
-    weight: Tensor = module.weight.detach()
-    return weight
-
-
 def open_batches(source: ModelSource, options: LoadOptions) -> BatchNetwork:
     """Load `source` as it is: a pass over many rows is fast without another form of its weights."""
-    checkpoint, placement = _placed(source, options)
-    tokenizer = checkpoint.load_tokenizer()
-    return BatchNetwork(checkpoint.load_network(placement), tokenizer, source.reference)
-
-
-def require_one_device(source: ModelSource, options: LoadOptions) -> None:
-    """Refuse what `open_batches` cannot give, before any weights are read."""
-    _placed(source, options)
-
-
-def _placed(source: ModelSource, options: LoadOptions) -> tuple[Checkpoint, Placement]:
     if source.engine != "transformers":
         raise UnsupportedError(
             f"'{source.reference}' shows no hidden states to learn from", "Give a model that transformers runs."
         )
     checkpoint = open_checkpoint(source, options)
-    placement = checkpoint.placement()
-    if placement.spread:
-        raise UnsupportedError(
-            f"'{source.reference}' would be spread over several devices, and many texts at once need it on one",
-            "Give a --device that holds it whole, or --dtype bfloat16.",
-        )
-    return checkpoint, placement
+    tokenizer = checkpoint.load_tokenizer()
+    network = checkpoint.load_network()
+    opened = BatchNetwork(network, tokenizer, source.reference)
+    for rows in (opened.embedding, opened.head):  # refused now, and not when the texts are written
+        rows()
+    try_bare_head(network, source.reference, input_device(network))
+    return opened

@@ -82,6 +82,18 @@ class NetworkTap(FeatureBuffer):
         return found[layer - 1].register_forward_hook(after)
 
 
+def layer_stack(network: Any) -> tuple[torch.nn.Module, str]:
+    """The module that holds the layers, with all that stands before and after them, and what it calls them."""
+    first = decoder_layers(network)[0]
+    for module in network.base_model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, torch.nn.ModuleList) and len(child) and child[0] is first:
+                return module, name
+    raise UnsupportedError(
+        f"cannot tell what holds the layers of {type(network).__name__}", "Use a drafter without hidden states."
+    )
+
+
 def decoder_layers(network: Any) -> list[torch.nn.Module]:
     """The layers of a causal language model, first to last, wherever its family keeps them."""
     num = network.config.get_text_config(decoder=True).num_hidden_layers

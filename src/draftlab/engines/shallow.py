@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from draftlab.engines.checkpoint import weight_files
 from draftlab.engines.grouped_attention import NAME
-from draftlab.engines.hidden_states import decoder_layers
+from draftlab.engines.hidden_states import layer_stack
 from draftlab.errors import UnsupportedError
 
 
@@ -27,8 +27,8 @@ def shallow_copy(network: Any, layers: Sequence[int], *, fresh: bool) -> Any:
         made: Any = AutoModelForCausalLM.from_config(
             _config(network, layers), dtype=torch.float32, attn_implementation=_attention(network)
         )
-        theirs, name = _stack(network)
-        mine, _ = _stack(made)
+        theirs, name = layer_stack(network)
+        mine, _ = layer_stack(made)
         missing, unexpected = mine.load_state_dict(_chosen(theirs.state_dict(), name, layers, fresh), strict=False)
         made.get_output_embeddings().load_state_dict(network.get_output_embeddings().state_dict())
     except Exception as error:  # the library fails in many ways of its own
@@ -72,16 +72,6 @@ def _attention(network: Any) -> Any:
     """Torch's own where it was folded for single rows: whole texts gain nothing by that."""
     own = network.config._attn_implementation
     return "sdpa" if own == NAME else own
-
-
-def _stack(network: Any) -> tuple[torch.nn.Module, str]:
-    """The module that holds the layers, with all that stands before and after them, and what it calls them."""
-    first = decoder_layers(network)[0]
-    for module in network.base_model.modules():
-        for name, child in module.named_children():
-            if isinstance(child, torch.nn.ModuleList) and len(child) and child[0] is first:
-                return module, name
-    raise UnsupportedError(f"cannot tell what holds the layers of {type(network).__name__}", "Train a head instead.")
 
 
 def _chosen(states: Mapping[str, Tensor], name: str, layers: Sequence[int], fresh: bool) -> dict[str, Tensor]:

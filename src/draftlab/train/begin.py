@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from draftlab.engines.batches import BatchNetwork
 from draftlab.errors import DraftlabError
 from draftlab.models import LoadOptions
 from draftlab.train.gathering import gather
-from draftlab.train.head import layers_to_read, new_head
+from draftlab.train.head import Head, layers_to_read, new_head
 from draftlab.train.on_policy import OnPolicy
 from draftlab.train.overlap import Forbidden
 from draftlab.train.processes import Processes
@@ -67,11 +67,18 @@ def new_student(
         taken = layers_to_take(target.num_layers, settings)
         model = new_small_model(target, taken, settings)
         return model, {"layers": list(taken), "layers_are_new": settings.from_layers == "fresh"}
+    layers = layers_to_keep(target, settings, start)
     if start is not None:
         head = start.student(target)
-        return head, {"draft_vocab": len(head.target_ids), "start": start.facts()}
+        return head, {**_shape(head, layers), "start": start.facts()}
     ids = processes.agree(lambda: _target_ids(settings, shards, target, stop_tokens))
-    return new_head(target, layers_to_keep(target, settings, None), ids, settings.seed), {"draft_vocab": len(ids)}
+    head = new_head(target, layers, ids, settings.seed)
+    return head, _shape(head, layers)
+
+
+def _shape(head: Head, layers: Sequence[int]) -> dict[str, Any]:
+    """That of the head, whatever the settings asked for."""
+    return {"draft_vocab": len(head.target_ids), "layers_read": list(layers)}
 
 
 def new_policy(

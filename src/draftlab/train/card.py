@@ -24,9 +24,10 @@ def card(settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Point
     drafter = "eagle" if is_head else "model"
     what, shape, ahead = _of_head(settings, data) if is_head else _of_model(settings, data)
     began = _began(data, curve) if "start" in data else ""
-    return f"""{"" if is_head else _front(settings, data)}# A drafter for {settings.target}
+    return f"""{_front(data, is_head)}# A drafter for {settings.target}
 
-{what} Made by `draftlab train`; `{PROVENANCE}` has the command, the versions and the fingerprint of the data.
+{what} Made by `draftlab train`; `{PROVENANCE}` has the command, the versions and the
+fingerprints of data and weights.
 
     draftlab bench --target {settings.target} --drafter {drafter}:THIS_FOLDER --gamma {last.gamma}
 
@@ -81,10 +82,11 @@ def _of_model(settings: TrainSettings, data: Mapping[str, Any]) -> tuple[str, st
     )
 
 
-def _front(settings: TrainSettings, data: Mapping[str, Any]) -> str:
-    """What the hub reads. The weights are made of the target's, so its licence goes with them."""
-    licence = data.get("licence")
-    lines = [f"license: {licence}"] if licence else []
-    return "\n".join(
-        ["---", *lines, "library_name: transformers", "tags: [speculative-decoding, draft-model]", "---", "", ""]
-    )
+def _front(data: Mapping[str, Any], is_head: bool) -> str:
+    """What the hub reads. The target made the texts or the weights, so its licence goes with them where it is known."""
+    known = {"license": data.get("licence"), "base_model": data.get("base_model")}
+    lines = [f"{key}: {value}" for key, value in known.items() if value]
+    if not is_head:
+        lines.append("library_name: transformers")
+    kind = "eagle3" if is_head else "draft-model"
+    return "\n".join(["---", *lines, f"tags: [speculative-decoding, {kind}]", "---", "", ""])

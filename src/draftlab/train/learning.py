@@ -16,7 +16,7 @@ from draftlab.train.optimiser import Optimiser
 from draftlab.train.processes import ALONE, Processes
 from draftlab.train.progress import Progress
 from draftlab.train.settings import TrainSettings
-from draftlab.train.shards import Shard, Shards
+from draftlab.train.shards import Shard, Shards, num_learned
 from draftlab.train.student import Student
 
 _SHARES = (0.15, 0.45)  # of the time: one step ahead, then up to two; the rest as far as asked
@@ -112,18 +112,20 @@ def learn(
         optimiser.set_rate(step / schedule.total)
         losses.append(learn_from(student, batch, schedule.depth(step), settings, processes))
         optimiser.step()
-        num_tokens += int((batch.ends - 1).clamp_min(0).sum())
+        num_tokens += num_learned(batch.firsts, batch.ends)
         progress.advances()
         if not processes.is_first:
             continue
+        paused = monotonic()
         is_look = (step + 1) % every == 0 or step + 1 == schedule.total
         if is_look:
             curve.append(judge(student, shards, step + 1, sum(losses) / len(losses), costs))
-            progress.say(f"{curve[-1].line()}; {num_tokens / (monotonic() - start):,.0f} tokens/s")
+            progress.say(f"{curve[-1].line()}; {num_tokens / (paused - start):,.0f} tokens/s")
             losses.clear()
         if is_look or monotonic() - saved > _SAVED_EVERY:
             checkpoint.save(student, optimiser, step + 1, curve, losses)
             saved = monotonic()
+        start += monotonic() - paused  # learning stood still
     return curve
 
 

@@ -48,9 +48,8 @@ class OnPolicy:
         num = min(_DRAWN, batch.tokens.shape[1] - cut)  # never longer than what the target could write
         prompts = some.tokens[:, :cut].tolist()
         written = self.student.write(prompts, num, (), 1.0, self.stop_tokens, rng.getrandbits(62))
-        read = self.target.write(
-            written.tokens.tolist(), 0, (), 0.0
-        )  # zeros behind an end too: all are alike in length
+        # Zeros behind an end are read, too: so all are alike in length.
+        read = self.target.write(written.tokens.tolist(), 0, (), 0.0)
         tokens, starts = written.tokens.to(torch.int32), some.starts.clamp_max(cut)
         firsts = torch.full_like(starts, cut)  # what is before is learned in the text's own batches
         return Shard(tokens, read.features.clone(), read.final.clone(), starts, self._ends(written, cut), firsts)

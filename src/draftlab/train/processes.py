@@ -19,9 +19,8 @@ from torch import Tensor
 from draftlab.engines.placement import choose_device
 
 _T = TypeVar("_T")
-_PATIENCE = timedelta(
-    hours=6
-)  # one judges or writes for long while others wait; who has died is the launcher's to tell
+# One judges or writes for long while others wait; who has died is the launcher's to tell.
+_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from draftlab.bench.environment import describe_environment
+from draftlab.engines.checkpoint import hash_files, weight_files
 from draftlab.engines.licence import licence_files
 from draftlab.models import resolve
 from draftlab.train.card import PROVENANCE, card
@@ -17,13 +18,25 @@ from draftlab.train.held_out import Point
 from draftlab.train.settings import TrainSettings
 
 
-def write_provenance(folder: Path, settings: TrainSettings, data: Mapping[str, Any], curve: Sequence[Point]) -> None:
-    """How it came about, for machines and for people."""
+def this_command() -> tuple[str, ...]:
+    """As it was typed."""
+    return ("draftlab", *sys.argv[1:])
+
+
+def write_provenance(
+    folder: Path,
+    settings: TrainSettings,
+    data: Mapping[str, Any],
+    curve: Sequence[Point],
+    command: Sequence[str] = (),
+) -> None:
+    """How it came about, for machines and for people, beside the weights; by `command`, which began it."""
     found = {
-        "command": ["draftlab", *sys.argv[1:]],
+        "command": list(command or this_command()),
         "settings": settings.model_dump(mode="json"),
         "data": dict(data),
         "environment": describe_environment(),
+        "weights": hash_files(weight_files(folder)),
         "curve": [point.model_dump() for point in curve],
     }
     for path in licence_files(resolve(settings.target)):

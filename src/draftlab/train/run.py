@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,8 +10,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from draftlab.engines.batches import BatchNetwork, open_batches, require_one_device
-from draftlab.engines.licence import licence_of
+from draftlab.engines.batches import BatchNetwork, open_batches
+from draftlab.engines.last_norm import require_bare_head
 from draftlab.engines.settings import decoding_defaults
 from draftlab.errors import DraftlabError
 from draftlab.models import resolve
@@ -22,6 +21,7 @@ from draftlab.store.lock import exclusive
 from draftlab.train.begin import kept_start, layers_to_keep, new_policy, new_student
 from draftlab.train.capture import capture, rows_for
 from draftlab.train.checkpoint import Checkpoint
+from draftlab.train.facts import facts_of, num_held_out
 from draftlab.train.gain import gain
 from draftlab.train.gathering import gather
 from draftlab.train.held_out import Point
@@ -53,6 +53,7 @@ class Trained:
     curve: list[Point]
     drafter: str
     """The name of the drafter that runs it."""
+    target: str
     gain: str = ""
     """What it gained, of a drafter that there was before."""
 
@@ -87,9 +88,9 @@ def train(
         source, options = resolve(settings.target), load_options(_experiment(settings), progress.say)
         if settings.data or settings.runs:
             gather(settings)
+        require_bare_head(source, options)
         if settings.start_from:
             Start.read(settings.start_from, options).require_configured(settings.target, options)
-        require_one_device(source, options)
     folder = processes.agree(lambda: folder)
     say = progress.say
     state = processes.agree(
@@ -115,13 +116,13 @@ def train(
         )
         processes.wait()  # the others may be reading
         if not processes.is_first:
-            return Trained(folder, 0, curve, student.drafter)
+            return Trained(folder, 0, curve, student.drafter, state.settings.target)
         num_bytes = student.write(folder)
-        write_provenance(folder, state.settings, ready.facts, curve)
+        write_provenance(folder, state.settings, ready.facts, curve, state.command)
     if not state.keep:
         shutil.rmtree(work, ignore_errors=True)
     gained = gain(curve, ready.facts) if start else ""
-    return Trained(folder, num_bytes, curve, student.drafter, gained)
+    return Trained(folder, num_bytes, curve, student.drafter, state.settings.target, gained)
 
 
 def _require_one_if_on_policy(settings: TrainSettings, processes: Processes) -> None:
@@ -144,7 +145,7 @@ def _student(
     student, shape = new_student(target, settings, start, shards, stop_tokens, processes)
     forbidden = Forbidden(target.tokenizer.encode)
     shape["held_out_prompts"] = state.held_out_prompts
-    facts = {**shape, **_facts(shards, settings.target, forbidden)} if processes.is_first else {}
+    facts = {**shape, **facts_of(shards, settings.target, forbidden)} if processes.is_first else {}
     return _Ready(student, facts, new_policy(student, target, settings, stop_tokens, forbidden))
 
 
@@ -179,7 +180,6 @@ def _capture(
     mixed = target.mixes_lengths()
     planner = Planner(most_texts, settings.new_tokens, mixed=mixed, context=context, say=progress.say)
     plan = planner.plan(texts, target.tokenizer, forbidden, settings.seed)
-    state.held_out_prompts = len({prompt for batch in plan if batch.held_out for prompt in batch.prompts})
     progress.say(f"{len(texts):,} texts, up to {sum(len(b.prompts) for b in plan):,} prompts in {len(plan):,} batches")
 
     def spent(seconds: float) -> None:
@@ -188,6 +188,7 @@ def _capture(
 
     capture(target, plan, layers, stop_tokens, shards, seconds, settings.seed, forbidden, progress, spent, processes)
     state.captured_s = processes.agree(lambda: state.captured_s)
+    state.held_out_prompts = num_held_out(plan, shards)
     state.captured = True
     state.save(folder, processes)
 
@@ -227,28 +228,6 @@ def _schedule(
             "nothing: train into another folder with more --minutes"
         )
     return schedule
-
-
-def _facts(shards: Shards, target: str, forbidden: Forbidden) -> dict[str, Any]:
-    """What the drafter learns from."""
-    digest = hashlib.sha256()
-    written = read = texts = shared = 0
-    for tokens, starts, ends in shards.tokens(held_out=False):
-        digest.update(tokens.numpy().tobytes())
-        written += int((ends - starts).clamp_min(0).sum())
-        read += int((ends - 1).clamp_min(0).sum())
-        texts += int((ends > 0).sum())
-        shared += sum(forbidden.shared(row[:end]) for row, end in zip(tokens.tolist(), ends.tolist(), strict=True))
-    held_out = sum(len(tokens) for tokens, _, _ in shards.tokens(held_out=True))
-    return {
-        "sha256": digest.hexdigest(),
-        "texts": texts,
-        "tokens": read,
-        "written_tokens": written,
-        "held_out_texts": held_out,
-        "licence": licence_of(resolve(target)),
-        "overlap": forbidden.finding(shared),
-    }
 
 
 def _experiment(settings: TrainSettings) -> Any:

@@ -72,12 +72,12 @@ class Shards:
         with whole(path):
             return Shard(**load_file(path))
 
-    def tokens(self, *, held_out: bool) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Of every file: tokens, starts, ends; the hidden states stay on disk."""
+    def tokens(self, *, held_out: bool) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Of every file: tokens, starts, ends, firsts; the hidden states stay on disk."""
         for path in self.names(held_out=held_out):
             with whole(path), safe_open(path, framework="pt") as file:
-                found = file.get_tensor("tokens"), file.get_tensor("starts"), file.get_tensor("ends")
-            yield found
+                tokens, starts, ends, firsts = map(file.get_tensor, ("tokens", "starts", "ends", "firsts"))
+            yield tokens, starts, ends, firsts
 
     def held_out(self, size: int) -> Iterator[Shard]:
         """All texts that are not learned from, `size` at a time."""
@@ -116,6 +116,11 @@ def _chosen(shards: Sequence[Shard], places: Sequence[tuple[int, int]]) -> Shard
     """The texts at (number of the shard, row), without a copy of all others."""
     rows = [[row for number, row in places if number == each] for each in range(len(shards))]
     return shortened(join([shard.rows(some) for shard, some in zip(shards, rows, strict=True) if some]))
+
+
+def num_learned(firsts: Tensor, ends: Tensor) -> int:
+    """How many tokens of some texts are learned from; the first of a text never is."""
+    return int((ends - firsts.clamp_min(1)).clamp_min(0).sum())
 
 
 def join(shards: Sequence[Shard]) -> Shard:

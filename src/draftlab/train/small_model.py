@@ -99,5 +99,5 @@ def new_small_model(target: BatchNetwork, layers: Sequence[int], settings: Train
         if isinstance(module, torch.nn.Embedding):
             module.requires_grad_(False)
     network.get_output_embeddings().requires_grad_(False)
-    head = target.head().clone()
+    head = target.head().clone().to(network.get_input_embeddings().weight.device)  # the target may be on several
     return SmallModel(network, 1.0 if fresh else _CAREFUL, head, head.dtype, target.tokenizer, target.generation_config)

@@ -104,6 +104,7 @@ class Start:
             parameter.requires_grad_(name != HEAD)
         ids = self.checkpoint.target_ids()
         rows = target.head()
+        network.to(rows.device)
         names = {own_name(name): name for name in self.stored.tensors}
         learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
         kept = {name: tensor for name, tensor in self.stored.tensors.items() if own_name(name) not in learned}

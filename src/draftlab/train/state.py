@@ -12,6 +12,7 @@ from draftlab.errors import DraftlabError
 from draftlab.store.failures import explained
 from draftlab.train.card import PROVENANCE
 from draftlab.train.processes import ALONE, Processes
+from draftlab.train.product import this_command
 from draftlab.train.settings import TrainSettings
 
 _STATE = "training.json"
@@ -43,13 +44,15 @@ class State(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     settings: TrainSettings
+    command: tuple[str, ...] = ()
+    """That began it; empty where an earlier version did."""
     keep: bool = False
     """Whether the target's texts stay when it is done."""
     captured_s: float = 0.0
     captured: bool = False
     data_sha256: str = ""
     held_out_prompts: int = 0
-    """Of which there may be several texts each."""
+    """That were gone on from, each in one text or several."""
     free_memory: int = 0
     """When the batches were cut: a run that goes on cuts them alike."""
     rows: int = 0
@@ -88,7 +91,7 @@ def begin(settings: TrainSettings, folder: Path, *, keep: bool) -> State:
             )
             raise DraftlabError(f"{folder} is not empty", hint)
         folder.mkdir(parents=True, exist_ok=True)
-        state = State(settings=settings, keep=keep)
+        state = State(settings=settings, command=this_command(), keep=keep)
         state.save(folder)
     return state
 

@@ -45,9 +45,10 @@ def run_ahead(network: EagleNetwork, tokens: Tensor, features: Tensor, num_steps
     hidden = network.fuse(features)
     places = hidden.shape[1]
     steps: Any = Steps()
-    behind = torch.nn.functional.pad(tokens, (0, num_steps))
+    rows = network.embedding  # of a target on several devices they may be on another one
+    behind = torch.nn.functional.pad(tokens, (0, num_steps)).to(rows.device)
     for step in range(num_steps):
-        embedded = network.embedding[behind[:, step + 1 : step + 1 + places]].to(hidden.dtype)
+        embedded = rows[behind[:, step + 1 : step + 1 + places]].to(hidden)
         angles = network.rotary(hidden, (torch.arange(places, device=hidden.device) + step)[None])
         mask = mask_of(places, step).to(hidden.device)
         out = network.midlayer(embedded, hidden, angles, mask, steps)

@@ -15,7 +15,7 @@ _PROMPT, _SOURCE = 0.02, 0.02  # of what a token counts that the target wrote it
 def count_tokens(shards: Shards, texts: Iterable[list[int]], vocab_size: int) -> Tensor:
     """How often each token occurs, [vocab_size], by where it occurs."""
     counts = torch.zeros(vocab_size, dtype=torch.float64)
-    for tokens, starts, ends in shards.tokens(held_out=False):
+    for tokens, starts, ends, _ in shards.tokens(held_out=False):
         places = torch.arange(tokens.shape[1])
         written = (places >= starts[:, None]) & (places < ends[:, None])
         given = (places < starts[:, None]) & (ends[:, None] > 0)
