@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ import torch
 from draftlab.engines.batch_texts import Batch
 from draftlab.engines.batches import BatchNetwork, _next, open_batches
 from draftlab.models import LoadOptions, resolve
+from draftlab.train import capture as capture_module
 from draftlab.train.capture import capture, rows_for
-from draftlab.train.overlap import Forbidden
+from draftlab.train.overlap import WINDOW, Forbidden
 from draftlab.train.plan import PlannedBatch
 from draftlab.train.processes import Processes
 from draftlab.train.progress import Silent
@@ -119,9 +121,19 @@ def test_networks_are_tried_before_lengths_are_mixed(network: BatchNetwork, monk
     assert not network.mixes_lengths()
 
 
-def test_a_batch_is_no_larger_than_there_is_time_for(network: BatchNetwork) -> None:
-    assert rows_for(network, NEW, 1e-9) == 16
-    assert rows_for(network, NEW, 1e6) > 192
+def test_a_batch_is_no_larger_than_there_is_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine where a token takes 10 ms, and one more for every text."""
+    now = 0.0
+
+    class Steady:
+        def write(self, prompts: list[list[int]], new_tokens: int, *_: object) -> None:
+            nonlocal now
+            now += 0.05 + new_tokens * (0.010 + 0.001 * len(prompts))
+
+    monkeypatch.setattr(capture_module, "monotonic", lambda: now)
+    rows = rows_for(cast("BatchNetwork", Steady()), NEW, seconds=120.0)
+    assert NEW * (0.010 + 0.001 * rows) == pytest.approx(120.0 / 12, rel=0.01)
+    assert rows_for(cast("BatchNetwork", Steady()), NEW, seconds=1e-9) == 16
 
 
 def test_tokens_are_drawn_as_often_as_the_network_says() -> None:
@@ -176,6 +188,24 @@ def test_killed_and_gone_on_with_or_shared_it_writes_the_same_bytes(
     assert files(tmp_path / "whole") == files(tmp_path / "killed") == files(tmp_path / "shared")
     write("hurried", Silent(), Processes(), seconds=0.0)
     assert sorted(files(tmp_path / "hurried")) == ["00000-train.safetensors", "00001-held.safetensors"]
+
+
+def test_texts_with_a_window_of_a_suite_have_no_end_but_held_out_ones(
+    network: BatchNetwork, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    written = network.write(prompts[:4], NEW, LAYERS, 0.0).tokens.tolist()
+
+    class Planted(Forbidden):
+        def __init__(self) -> None:  # of no suite, but the last token of a text's prompt and what the target adds
+            self._windows = {tuple(written[1][len(prompts[1]) - 1 :][:WINDOW])}
+
+    plan = [PlannedBatch(tuple(map(tuple, prompts[:4])), NEW, 0.0, is_held) for is_held in (False, True)]
+    shards = Shards(tmp_path)
+    capture(network, plan, LAYERS, (), shards, 60.0, 7, Planted(), Silent(), lambda _: None, Processes())
+    whole = [len(prompt) + NEW for prompt in prompts[:4]]
+    assert [shard.ends.tolist() for shard in shards.held_out(4)] == [whole]
+    (learned,) = (shards.read(path) for path in shards.names(held_out=False))
+    assert learned.ends.tolist() == [whole[0], 0, *whole[2:]]
 
 
 def test_a_batch_says_where_its_texts_end(network: BatchNetwork, prompts: list[list[int]]) -> None:
