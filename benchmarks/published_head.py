@@ -3,7 +3,7 @@
     python -m benchmarks.published_head                            # in a clone of draftlab; no download, no GPU
     python -m benchmarks.published_head --only qwen3-4b-eagle3 --folder /a/large/disk
 
-The configurations lie in published/, each word for word. qwen3-4b-eagle3 is configs/qwen3-4b-eagle3.json of SpecForge
+The configurations lie in published/. qwen3-4b-eagle3 is, word for word, configs/qwen3-4b-eagle3.json of SpecForge
 (sgl-project/SpecForge); eagle3-llama3.1-instruct-8b has the keys and numbers that the authors of EAGLE-3 publish with
 yuhuili/EAGLE3-LLaMA3.1-Instruct-8B. The files that are written have the tensors of a published one, in its names and
 shapes, d2t and t2d with them; the target has the width, the vocabulary and the build of the real one, and three layers.

@@ -15,7 +15,6 @@ import argparse
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import monotonic, process_time
@@ -28,9 +27,10 @@ from draftlab.drafters.eagle.network import EagleNetwork
 from draftlab.engines.batches import BatchNetwork, open_batches
 from draftlab.engines.settings import decoding_defaults
 from draftlab.models import LoadOptions, resolve
-from draftlab.train import gradient
+from draftlab.train.gradient import Places, learn_from
 from draftlab.train.head import new_head
 from draftlab.train.held_out import Point, judge
+from draftlab.train.learning import Schedule, depths_and_shares
 from draftlab.train.optimiser import Optimiser
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shard, Shards
@@ -44,14 +44,15 @@ OPTIONS = {
     "loss": "mixed",
     "depth": "3",
     "decay": "0.8",
-    "places": "alive",  # or all: also behind a wrong token
+    "places": "right",  # or all: also behind a wrong token
     "prompts": "yes",  # or no: only what the target wrote is learned from
     "num_layers": "1",  # or 2
     "batch": "16",
     "rate": "1.0",
 }
-ONE_OF = {"places": ("alive", "all"), "prompts": ("yes", "no"), "num_layers": ("1", "2")}
-_JUDGED = 64
+ONE_OF = {"places": ("right", "all"), "prompts": ("yes", "no"), "num_layers": ("1", "2")}
+_TEXTS, _JUDGED = 128, 64  # held out, and tokens of each
+_PARTS = 1000  # into which the time is cut
 
 
 def main() -> None:
@@ -87,7 +88,13 @@ class Run:
         shards = Shards(folder / "work")
         if not shards.names(held_out=False):
             raise SystemExit(f"{folder} has no texts; train with --keep")
-        target = open_batches(resolve(settings.target), LoadOptions())
+        options = LoadOptions(
+            dtype=settings.dtype,
+            device=settings.device,
+            trust_remote_code=settings.trust_remote_code,
+            allow_pickle=settings.allow_pickle,
+        )
+        target = open_batches(resolve(settings.target), options)
         return cls(settings, shards, target, count_tokens(shards, [], len(target.head())))
 
 
@@ -107,8 +114,13 @@ class Variant:
             [torch.arange(width) + width * sorted(kept).index(layer) for layer in sorted(self.layers)]
         )
         self.settings = TrainSettings(
-            target=run.settings.target, loss=options["loss"], position_decay=float(options["decay"])
+            target=run.settings.target,
+            loss=options["loss"],
+            steps_ahead=int(options["depth"]),
+            position_decay=float(options["decay"]),
         )
+        depths, shares = depths_and_shares(self.settings)
+        self.schedule = Schedule(depths, tuple(round(share * _PARTS) for share in shares))
         stops = decoding_defaults(run.target.generation_config).get("eos_token_id", ())
         ids = choose_tokens(run.counts, int(options["vocab"]), stops)
         self.student = new_head(run.target, sorted(self.layers), ids, 0)
@@ -118,9 +130,7 @@ class Variant:
 
     def trained(self, seconds: float) -> str:
         """A line of the table."""
-        right = gradient._right
-        if self.options["places"] == "all":
-            gradient._right = lambda student, logits, tokens, is_trial: torch.ones_like(tokens, dtype=torch.bool)
+        places: Places = "all" if self.options["places"] == "all" else "right"
         optimiser = Optimiser(self.student.network, float(self.options["rate"]))
         start = process_time()
         steps = learned = 0
@@ -130,12 +140,10 @@ class Variant:
                 break
             batch = self._seen(shard)
             optimiser.set_rate(share)
-            depth = min(int(self.options["depth"]), 1 if share < 0.15 else 2 if share < 0.6 else 8)
-            gradient.learn_from(self.student, batch, depth, self.settings)
+            learn_from(self.student, batch, self.schedule.depth(int(share * _PARTS)), self.settings, places=places)
             optimiser.step()
             steps += 1
             learned += int((batch.ends - batch.firsts).clamp_min(0).sum())
-        gradient._right = right
         # As shards it has held-out texts, which is all that is asked for.
         point = judge(self.student, _HeldOut(self), steps, 0.0, ())  # type: ignore[arg-type]
         return self._line(point, steps, learned)
@@ -153,13 +161,14 @@ class Variant:
     def _milliseconds(self) -> float:
         network = copy.deepcopy(self.student.network).bfloat16()
         head = self.student.head.bfloat16()
-        hidden = torch.randn(1, 1, head.shape[1]).bfloat16()
+        hidden = torch.randn(1, 1, head.shape[1], device=head.device).bfloat16()
+        place = torch.tensor([[3]], device=head.device)
         taken = []
         for _ in range(60):
             steps: Any = Steps()
             start = monotonic()
-            out = network.midlayer(hidden, hidden, network.rotary(hidden, torch.tensor([[3]])), None, steps)
-            (network.norm(out) @ head.T).argmax()
+            out = network.midlayer(hidden, hidden, network.rotary(hidden, place), None, steps)
+            int((network.norm(out) @ head.T).argmax())
             taken.append(monotonic() - start)
         return 1000 * median(taken)
 
@@ -171,7 +180,12 @@ class _HeldOut:
         self._variant = variant
 
     def held_out(self, size: int) -> Iterator[Shard]:
-        for shard in islice(self._variant.run.shards.held_out(size), 8):
+        left = _TEXTS
+        for shard in self._variant.run.shards.held_out(size):
+            if left <= 0:
+                break
+            shard = shard.rows(range(min(left, len(shard))))
+            left -= len(shard)
             ends = torch.minimum(shard.ends, shard.starts + _JUDGED)
             yield replace(shard, features=shard.features[..., self._variant.columns], ends=ends)
 

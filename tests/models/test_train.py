@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import shutil
 import sys
 from pathlib import Path
@@ -16,9 +15,7 @@ from draftlab.train.learning import Schedule
 from draftlab.train.progress import Silent
 from draftlab.train.run import train
 from draftlab.train.settings import TrainSettings
-from tests.models.saved import save as save_network
-from tests.models.saved import sentence
-from tests.models.tiny import REAL, SEEDS, WIDTH, random_network, tiny_config
+from tests.cli.training import as_on_any_machine, save_target_and_data
 
 
 class KilledAfter(Silent):
@@ -39,32 +36,20 @@ class KilledAfter(Silent):
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = random_network(tiny_config("llama", WIDTH), seed=SEEDS["llama"])
-    return save_network(network, tmp_path_factory.mktemp("target"))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = random.Random(3)
-    folder = tmp_path_factory.mktemp("data")
-    for number in range(40):
-        words = sentence(rng.choices(range(2, REAL), k=24))
-        (folder / f"{number}.txt").write_text(words, encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def settings(target: Path, data: Path) -> TrainSettings:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
+    folder = tmp_path_factory.mktemp("given")
+    save_target_and_data(folder, 40)
     return TrainSettings(
-        target=str(target), data=(str(data),), minutes=0.02, draft_vocab=40, new_tokens=12, batch=4, dtype="float32"
-    )
+        target=str(folder / "target"), data=(str(folder / "data"),), minutes=1.0, draft_vocab=40, new_tokens=12,
+        batch=4, dtype="float32",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def folder(settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "drafter"
-    train(settings, folder, Silent(), keep=True)
+    with as_on_any_machine((1, 2, 3), (24, 24, 24)):
+        train(settings, folder, Silent(), keep=True)
     return folder
 
 

@@ -14,7 +14,7 @@ from draftlab.engines.batch_texts import Batch
 from draftlab.engines.batches import BatchNetwork, _next, open_batches
 from draftlab.models import LoadOptions, resolve
 from draftlab.train.capture import capture, rows_for
-from draftlab.train.overlap import Forbidden
+from draftlab.train.overlap import WINDOW, Forbidden
 from draftlab.train.plan import PlannedBatch
 from draftlab.train.processes import Processes
 from draftlab.train.progress import Silent
@@ -219,6 +219,24 @@ def test_killed_and_gone_on_with_or_shared_it_writes_the_same_bytes(
     assert files(tmp_path / "whole") == files(tmp_path / "killed") == files(tmp_path / "shared")
     write("hurried", Silent(), Processes(), seconds=0.0)
     assert sorted(files(tmp_path / "hurried")) == ["00000-train.safetensors", "00001-held.safetensors"]
+
+
+def test_texts_with_a_window_of_a_suite_have_no_end_but_held_out_ones(
+    network: BatchNetwork, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    written = network.write(prompts[:4], NEW, LAYERS, 0.0).tokens.tolist()
+
+    class Planted(Forbidden):
+        def __init__(self) -> None:  # of no suite, but the last token of a text's prompt and what the target adds
+            self._windows = {tuple(written[1][len(prompts[1]) - 1 :][:WINDOW])}
+
+    plan = [PlannedBatch(tuple(map(tuple, prompts[:4])), NEW, 0.0, is_held) for is_held in (False, True)]
+    shards = Shards(tmp_path)
+    capture(network, plan, LAYERS, (), shards, 60.0, 7, Planted(), Silent(), lambda _: None, Processes())
+    whole = [len(prompt) + NEW for prompt in prompts[:4]]
+    assert [shard.ends.tolist() for shard in shards.held_out(4)] == [whole]
+    (learned,) = (shards.read(path) for path in shards.names(held_out=False))
+    assert learned.ends.tolist() == [whole[0], 0, *whole[2:]]
 
 
 def test_a_batch_says_where_its_texts_end(network: BatchNetwork, prompts: list[list[int]]) -> None:

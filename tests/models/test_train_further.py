@@ -24,6 +24,7 @@ from draftlab.train.progress import Silent
 from draftlab.train.run import Trained, train
 from draftlab.train.settings import TrainSettings
 from draftlab.train.start import Start
+from tests.cli.training import as_on_any_machine
 from tests.models.eagle import eagle_config, eagle_tensors, save_eagle
 from tests.models.saved import save as save_network
 from tests.models.saved import sentence
@@ -33,6 +34,7 @@ from tests.models.tiny import REAL, SEEDS, WIDTH, random_network, tiny_config
 DRAFTED = 30
 PROMPTS = 14
 LAYERS = [1, 2]
+BATCHES = 18
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,9 @@ def asked(run: Path, **more: Any) -> TrainSettings:
 
 @pytest.fixture(scope="module")
 def trained(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(asked(measured), tmp_path_factory.mktemp("trained") / "drafter", Silent(), keep=True)
+    settings = asked(measured, minutes=(BATCHES - 0.5) / 60 / 0.5, capture_share=0.5)
+    with as_on_any_machine((3,), (24,)):
+        return train(settings, tmp_path_factory.mktemp("trained") / "drafter", Silent(), keep=True)
 
 
 def test_the_run_says_what_to_begin_with(measured: Path, target: Path, head: Path) -> None:
@@ -119,6 +123,7 @@ def test_card_and_provenance_name_the_head(trained: Trained, head: Path) -> None
 def test_prompts_are_written_on_in_other_ways_until_time_is_up(trained: Trained) -> None:
     found = json.loads((trained.folder / "provenance.json").read_text())["data"]
     assert found["texts"] > 3 * PROMPTS
+    assert len(list((trained.folder / "work").glob("0*.safetensors"))) == BATCHES
     assert 0 < found["held_out_prompts"] < PROMPTS // 2 < found["held_out_texts"]
 
 
@@ -147,7 +152,7 @@ def test_the_command_line_tells_the_gain(
 ) -> None:
     words = ["train", "--from", str(measured), "--out", str(tmp_path / "out"), "--minutes", "0.02"]
     monkeypatch.setattr(sys, "argv", ["draftlab", *words])
-    with pytest.raises(SystemExit) as ended:
+    with as_on_any_machine((3,), (6,)), pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
     lines = capsys.readouterr().out.splitlines()

@@ -17,10 +17,8 @@ from draftlab.errors import DraftlabError
 from draftlab.events import Committed
 from draftlab.models import LoadOptions, resolve
 from draftlab.spec import make_experiment
-from draftlab.train import run
 from draftlab.train.begin import new_policy
 from draftlab.train.held_out import judge
-from draftlab.train.learning import Schedule
 from draftlab.train.overlap import Forbidden
 from draftlab.train.progress import Silent
 from draftlab.train.run import train
@@ -29,36 +27,34 @@ from draftlab.train.shards import Shard, Shards
 from draftlab.train.small_model import SmallModel, new_small_model
 from draftlab.types import Drafter
 from draftlab.workbench import Workbench
-from tests.models.saved import save, sentence
+from tests.cli.training import as_on_any_machine, save_target_and_data
 from tests.models.test_train import KilledAfter
-from tests.models.tiny import REAL, SEEDS, WIDTH, random_network, tiny_config
+from tests.models.tiny import REAL
 
 PROMPT = [5, 9, 2, 11, 7, 3, 8, 1]
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = random_network(tiny_config("llama", WIDTH), seed=SEEDS["llama"])
-    folder = save(network, tmp_path_factory.mktemp("target"))
-    (folder / "LICENSE").write_text("as you like")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("given")
+    save_target_and_data(folder, 40)
+    (folder / "target" / "LICENSE").write_text("as you like")
     return folder
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = random.Random(3)
-    folder = tmp_path_factory.mktemp("data")
-    for number in range(40):
-        (folder / f"{number}.txt").write_text(sentence(rng.choices(range(2, REAL), k=24)), encoding="utf-8")
-    return folder
+def target(given: Path) -> Path:
+    return given / "target"
 
 
-_STEPS = 150
+@pytest.fixture(scope="module")
+def data(given: Path) -> Path:
+    return given / "data"
 
 
 def _settings(target: Path, data: Path, on_policy: float) -> TrainSettings:
     return TrainSettings(
-        target=str(target), student="model", data=(str(data),), minutes=0.06, capture_share=0.2, num_layers=1,
+        target=str(target), student="model", data=(str(data),), minutes=1.0, num_layers=1,
         new_tokens=24, batch=8, dtype="float32", on_policy=on_policy,
     )  # fmt: skip
 
@@ -66,8 +62,7 @@ def _settings(target: Path, data: Path, on_policy: float) -> TrainSettings:
 @pytest.fixture(scope="module", params=[0.0, 0.5], ids=["off-policy", "on-policy"])
 def folder(request: pytest.FixtureRequest, target: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "drafter"
-    with pytest.MonkeyPatch.context() as patch:  # as many steps on a busy machine as on a quiet one
-        patch.setattr(run, "plan_steps", lambda *_, **__: Schedule((1,), (_STEPS,)))
+    with as_on_any_machine((1,), (150,)):
         train(_settings(target, data, request.param), folder, Silent(), keep=True)
     return folder
 
@@ -75,7 +70,7 @@ def folder(request: pytest.FixtureRequest, target: Path, data: Path, tmp_path_fa
 def test_it_learns(folder: Path) -> None:
     """Held out it cannot become better: what a target of random weights writes next cannot be foretold."""
     curve = json.loads((folder / "provenance.json").read_text())["curve"]
-    assert curve[-1]["loss"] < 0.85 * curve[1]["loss"]
+    assert curve[-1]["loss"] < 0.9 * curve[1]["loss"]
     assert all(point["accepted"][0] > 0.2 for point in curve)
     assert curve[-1]["speedup"] > 0
 
@@ -162,7 +157,7 @@ def test_the_curve_counts_what_it_drafts(
     shard = _written(network)
     shards = Shards(tmp_path / "shards")
     shards.write(0, True, shard.rows([0, 1]))
-    with torch.no_grad():  # nearer to the target, so that more than the first token of a draft is right
+    with torch.no_grad():  # as its file keeps it
         for parameter in student.network.parameters():
             parameter.copy_(parameter.bfloat16())
     student.write(tmp_path / "made")

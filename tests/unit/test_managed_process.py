@@ -46,7 +46,9 @@ def test_one_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     with pytest.raises(DraftlabError, match=r"was not ready within 0\.5 s"):
         started("plain", serve("sleeps"), tmp_path, quiet, ready_s=0.5).__enter__()
     assert time.monotonic() - begun < 30
-    assert not [each for each in psutil.process_iter(["cmdline"]) if "sleeps" in (each.info["cmdline"] or [])]
+    mine = {each.pid for each in psutil.Process().children(recursive=True)}  # others may run these tests beside us
+    programs = [each for each in psutil.process_iter(["cmdline"]) if "sleeps" in (each.info["cmdline"] or [])]
+    assert not mine & {each.pid for each in programs}
 
 
 def test_what_a_killed_run_left_behind_is_ended_and_nothing_else(tmp_path: Path) -> None:
@@ -58,7 +60,7 @@ def test_what_a_killed_run_left_behind_is_ended_and_nothing_else(tmp_path: Path)
         for name in ("plain", "speculative"):
             with started(name, serve("well"), tmp_path, quiet):
                 pass
-        assert left.wait(timeout=5) != 0
+        assert left.wait(timeout=60) != 0
         assert other.poll() is None
     finally:
         left.kill()
@@ -77,7 +79,7 @@ def test_what_was_left_behind_is_ended_before_memory_is_counted(tmp_path: Path) 
     try:
         (tmp_path / "plain.pid").write_text(json.dumps([left.pid, psutil.Process(left.pid).create_time()]))
         end_left_overs(tmp_path)
-        assert left.wait(timeout=5) != 0
+        assert left.wait(timeout=60) != 0
     finally:
         left.kill()
         left.wait()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from draftlab.train import gradient
-from draftlab.train.gradient import learn_from
+from draftlab.train.gradient import Places, learn_from
 from draftlab.train.losses import Teacher, loss_and_gradient
 from draftlab.train.settings import TrainSettings
 from draftlab.train.shards import Shard
@@ -54,7 +54,9 @@ def batch(texts: int, length: int) -> Shard:
     )
 
 
-def place_by_place(student: Guesses, shard: Shard, settings: TrainSettings) -> tuple[float, Tensor]:
+def place_by_place(
+    student: Guesses, shard: Shard, settings: TrainSettings, where: Places = "right"
+) -> tuple[float, Tensor]:
     total, found = 0.0, torch.zeros_like(student.guesses)
     texts, places = len(shard), shard.tokens.shape[1] - 1
 
@@ -75,14 +77,14 @@ def place_by_place(student: Guesses, shard: Shard, settings: TrainSettings) -> t
                 weight = settings.position_decay**step / scale / counts[step]
                 total += float(loss) / counts[0] if step == 0 else 0.0
                 found[step, text, place] = weight * slope[0] @ student.head
-                if student.target_ids[logits.argmax()] != shard.tokens[text, token]:
+                if where == "right" and student.target_ids[logits.argmax()] != shard.tokens[text, token]:
                     break
     return total, found
 
 
 @pytest.mark.parametrize("rows", [1, 7, 512])
 @pytest.mark.parametrize("decay", [1.0, 0.5])
-def test_it_is_that_of_the_places_up_to_the_first_wrong_token(
+def test_it_is_that_of_the_whereup_to_the_first_wrong_token(
     rows: int, decay: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gradient, "_ROWS", rows)
@@ -96,7 +98,28 @@ def test_it_is_that_of_the_places_up_to_the_first_wrong_token(
     torch.testing.assert_close(student.guesses.grad, slopes, rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_without_places_teaches_nothing() -> None:
+def test_what_stands_behind_a_wrong_token_is_learned_where_that_is_asked_for() -> None:
+    torch.manual_seed(0)
+    student, shard = Guesses(24, 15), batch(24, 16)
+    settings = TrainSettings(target="t")
+    expected, slopes = place_by_place(student, shard, settings, "all")
+    assert not torch.equal(slopes, place_by_place(student, shard, settings)[1])
+    assert learn_from(student, shard, DEPTH, settings, places="all") == pytest.approx(expected, rel=1e-4)
+    assert student.guesses.grad is not None
+    torch.testing.assert_close(student.guesses.grad, slopes, rtol=1e-4, atol=1e-6)
+
+
+def test_a_trial_goes_as_far_as_a_trained_drafter_will() -> None:
+    torch.manual_seed(0)
+    student, shard = Guesses(400, 15), batch(400, 16)
+    learn_from(student, shard, DEPTH, TrainSettings(target="t"), places="typical")
+    assert student.guesses.grad is not None
+    first, second, third = (int((slope != 0).any(-1).sum()) for slope in student.guesses.grad)
+    assert 0.4 < second / first < 0.6  # of 0.6, as some drafts come to the end of their text
+    assert 0.4 < third / second < 0.6
+
+
+def test_a_batch_without_whereteaches_nothing() -> None:
     torch.manual_seed(0)
     student, shard = Guesses(2, 6), batch(2, 7)
     shard.ends.zero_()

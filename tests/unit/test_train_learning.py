@@ -6,20 +6,23 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from draftlab.errors import DraftlabError
 from draftlab.train import learning
 from draftlab.train.held_out import Point, best_length, num_rounds
-from draftlab.train.learning import Schedule
+from draftlab.train.learning import Schedule, depths_and_shares, plan_steps
+from draftlab.train.optimiser import Optimiser
 from draftlab.train.progress import Silent
 from draftlab.train.settings import TrainSettings, require_fitting
 from draftlab.train.shards import Shard, Shards
 from draftlab.train.small_model import layers_to_take
+from draftlab.train.student import Student
 from draftlab.train.vocabulary import choose_tokens, count_tokens
 
 
@@ -40,6 +43,45 @@ def test_rounds_go_through_a_text_as_decoding_does() -> None:
 def test_depths_follow_one_another() -> None:
     schedule = Schedule((1, 2, 3), (2, 1, 2))
     assert [schedule.depth(step) for step in range(6)] == [1, 1, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "depths", "shares"),
+    [
+        ({}, (1, 2, 3), (0.15, 0.45, 0.4)),
+        ({"steps_ahead": 2}, (1, 2), (0.15, 0.85)),
+        ({"steps_ahead": 1}, (1,), (1.0,)),
+        ({"start_from": "eagle:h", "steps_ahead": 4}, (4,), (1.0,)),
+        ({"student": "model"}, (1,), (1.0,)),
+    ],
+)
+def test_learning_runs_ahead_further_and_further(
+    asked: dict[str, object], depths: tuple[int, ...], shares: tuple[float, ...]
+) -> None:
+    found = depths_and_shares(TrainSettings.model_validate({"target": "t", **asked}))
+    assert found == (depths, pytest.approx(shares))
+
+
+def test_there_are_as_many_steps_as_there_is_time_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step takes half a second, and a quarter more for each token that it runs ahead; a look takes one."""
+    now = 0.0
+
+    def passes(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def learns(*given: object, **_: object) -> None:
+        passes(0.25 * cast("int", given[2]))
+
+    monkeypatch.setattr(learning, "monotonic", lambda: now)
+    monkeypatch.setattr(learning, "learn_from", learns)
+    monkeypatch.setattr(learning, "judge", lambda *_: passes(1.0))
+    monkeypatch.setattr(Optimiser, "seconds_of_a_step", lambda _: 0.5)
+    shards = Shards(tmp_path)
+    shards.write(0, False, _shard(6, 5, 0))
+    student = cast("Student", SimpleNamespace(network=nn.Linear(2, 2), rate=1.0))
+    schedule = plan_steps(student, shards, TrainSettings(target="t", batch=4), seconds=1009.0)
+    assert schedule == Schedule((1, 2, 3), (200, 450, 320))
 
 
 def _shard(num: int, length: int, first: int) -> Shard:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from draftlab.suites import load_suite
+import pytest
+
+from draftlab.suites import Suite, load_suite
+from draftlab.train import overlap
 from draftlab.train.overlap import WINDOW, Forbidden, suite_digest
 from draftlab.train.texts import texts_of
 
@@ -38,6 +41,12 @@ def test_windows_that_are_shared_are_counted() -> None:
     assert set(forbidden.finding(3)["suites"]) >= {"notebook", "code", "prose"}
 
 
-def test_a_suite_that_changes_has_another_digest() -> None:
-    assert suite_digest("code") != suite_digest("prose")
-    assert suite_digest("code") == suite_digest("code")
+def test_a_suite_that_changes_has_another_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = suite_digest("code")
+    assert suite_digest("code") == before
+    first, *others = load_suite("code").prompts
+    told = ({"role": "user", "content": f"{first.prompt}?"},)
+    for change in ({"prompt": f"{first.prompt} "}, {"prompt": None, "messages": told}, None):
+        changed = [first.model_copy(update=change)] if change else []
+        monkeypatch.setattr(overlap, "load_suite", lambda _, now=changed: Suite("code", (*now, *others)))
+        assert suite_digest("code") != before

@@ -1,13 +1,14 @@
 """What one batch has to teach: the gradient of every step of drafts from every place, for as long as they are right.
 
 A draft ends at its first wrong token, so what a student would say behind one is never asked for. It is not learned
-either: that would take most of the time, and teach it to go on from tokens that it did not draft.
+either, unless a caller wants that: it takes most of the time, and teaches to go on from tokens that were not drafted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,12 @@ from draftlab.train.student import Student
 
 _ROWS = 512  # places whose logits are in memory at once, or those of one text
 _TYPICAL = 0.6  # of a trained drafter's tokens are right
+
+Places = Literal["right", "all", "typical"]
+"""Where drafts are learned: up to their first wrong token, behind it too, or as far as a trained drafter's are right.
+
+The last is for a trial, which is there for the time that it takes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +48,19 @@ def learn_from(
     settings: TrainSettings,
     processes: Processes = ALONE,
     *,
-    is_trial: bool = False,
+    places: Places = "right",
 ) -> float:
     """Add the gradients of one batch to the network's; the loss of the first tokens of its drafts.
 
     That of all steps would fall by itself where they are more, as fewer places count.
-
-    In a trial, which is there for the time that it takes, as many tokens count as right as in the end will be.
     """
     shard = whole.rows(processes.own(len(whole)))
-    total = _learn_from(student, shard, whole, depth, settings, is_trial) if len(shard) else 0.0
+    total = _learn_from(student, shard, whole, depth, settings, places) if len(shard) else 0.0
     return processes.add_up(student.network.parameters(), total)
 
 
 def _learn_from(
-    student: Student, shard: Shard, whole: Shard, depth: int, settings: TrainSettings, is_trial: bool
+    student: Student, shard: Shard, whole: Shard, depth: int, settings: TrainSettings, places: Places
 ) -> float:
     """From the texts of `shard`, for their share of what there is to learn from the `whole` batch."""
     head, loss = student.head, settings.loss_terms
@@ -88,14 +93,17 @@ def _learn_from(
             back = (slope.to(head.dtype) @ head).float()  # weighted behind the product: float16 has no small numbers
             step.gradient[some][alive] = (step.weight * back).to(step.gradient.dtype)
             if number + 1 < depth:
-                alive[alive.clone()] = _right(student, logits, _at_step(behind[some], number, shard)[alive], is_trial)
+                drafted_for = _at_step(behind[some], number, shard)[alive]
+                alive[alive.clone()] = _goes_on(student, logits, drafted_for, places)
     torch.autograd.backward([step.out for step in steps], [step.gradient for step in steps])
     return total
 
 
-def _right(student: Student, logits: Tensor, tokens: Tensor, is_trial: bool) -> Tensor:
-    """[rows]: whether the token that would be drafted is the one in the text."""
-    if is_trial:
+def _goes_on(student: Student, logits: Tensor, tokens: Tensor, places: Places) -> Tensor:
+    """[rows]: whether what comes behind a token that would be drafted for one of `tokens` is learned as well."""
+    if places == "all":
+        return torch.ones_like(tokens, dtype=torch.bool)
+    if places == "typical":
         return torch.rand(len(tokens), device=tokens.device) < _TYPICAL
     return student.target_ids.to(tokens.device)[logits.max(-1).indices] == tokens
 

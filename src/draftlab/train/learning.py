@@ -50,6 +50,14 @@ class Schedule:
         return self.depths[-1]
 
 
+def depths_and_shares(settings: TrainSettings) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """How far learning runs ahead, from depth to depth, and the share of the time for each."""
+    first = settings.depth if settings.start_from else 1  # a head that has learned runs ahead at once
+    depths = tuple(dict.fromkeys((first, max(first, min(2, settings.depth)), settings.depth)))
+    before = _SHARES[: len(depths) - 1]
+    return depths, (*before, 1.0 - sum(before))
+
+
 def plan_steps(
     student: Student,
     shards: Shards,
@@ -59,8 +67,7 @@ def plan_steps(
     processes: Processes = ALONE,
 ) -> Schedule:
     """As many steps as fit into `seconds`, from the time that one takes at each depth here."""
-    first = settings.depth if settings.start_from else 1  # a head that has learned runs ahead at once
-    depths = tuple(dict.fromkeys((first, max(first, min(2, settings.depth)), settings.depth)))
+    depths, shares = depths_and_shares(settings)
     batches = list(islice(shards.batches(settings.batch, settings.seed), 3))
     if not batches:
         raise DraftlabError("there is no text to learn from", "Give more data, or more --minutes.")
@@ -69,14 +76,13 @@ def plan_steps(
     for depth in depths:
         start = monotonic()
         for batch in batches:
-            learn_from(student, batch, depth, settings, processes, is_trial=True)
+            learn_from(student, batch, depth, settings, processes, places="typical")
         taken.append((monotonic() - start) / len(batches))
         student.network.zero_grad(set_to_none=True)
     extra = optimiser.seconds_of_a_step() + (policy.seconds_of_a_step(batches) if policy else 0.0)
     start = monotonic()
     judge(student, shards, 0, 0.0, ())
     seconds -= (_LOOKS + 1) * (monotonic() - start)
-    shares = [*_SHARES[: len(depths) - 1], 1.0 - sum(_SHARES[: len(depths) - 1])]
     return Schedule(
         depths, tuple(max(1, int(share * seconds / (time + extra))) for share, time in zip(shares, taken, strict=True))
     )
