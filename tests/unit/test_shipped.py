@@ -14,6 +14,7 @@ from draftlab.suites import BUILT_IN
 from draftlab.train.overlap import WINDOW, suite_digest, suites_here
 
 FOLDER = SHIPPED / DEFAULT_HEAD
+PROVENANCES = ["provenance-first.json", "provenance-second.json", "provenance.json"]  # of its trainings, in turn
 WIDTH, VOCABULARY, LAYERS = 576, 49152, 30  # SmolLM2-135M's
 
 
@@ -50,7 +51,7 @@ def test_it_has_learned(name: str, head: EagleCheckpoint) -> None:
     assert float(head.tensors[f"{name}.weight"].float().std()) > 0.01
 
 
-@pytest.mark.parametrize("provenance", ["provenance-first.json", "provenance.json"])
+@pytest.mark.parametrize("provenance", PROVENANCES)
 def test_no_prompt_of_the_suites_is_in_what_it_learned_from(provenance: str) -> None:
     """Counted when it was trained, over all of its texts; a suite that has changed since has to be looked for."""
     found = json.loads((FOLDER / provenance).read_text())["data"]["overlap"]
@@ -62,11 +63,16 @@ def test_no_prompt_of_the_suites_is_in_what_it_learned_from(provenance: str) -> 
     }
 
 
-def test_its_two_trainings_follow_one_another() -> None:
-    first, second = (json.loads((FOLDER / f"provenance{part}.json").read_text()) for part in ("-first", ""))
-    assert second["settings"]["start_from"] == f"eagle:{DEFAULT_HEAD}"
-    assert first["settings"]["target"] == second["settings"]["target"]
-    assert first["data"]["draft_vocab"] == second["data"]["draft_vocab"]
+def test_its_trainings_follow_one_another() -> None:
+    first, *others = (json.loads((FOLDER / name).read_text()) for name in PROVENANCES)
+    assert not first["settings"].get("start_from")
+    for other in others:
+        assert other["settings"]["start_from"] == f"eagle:{DEFAULT_HEAD}"
+        assert other["settings"]["target"] == first["settings"]["target"]
+        assert other["data"]["draft_vocab"] == first["data"]["draft_vocab"]
+    texts = [each["data"]["sha256"] for each in (first, *others)]
+    began = [other["data"]["start"]["files"]["model.safetensors"] for other in others]
+    assert len({*texts}) == len(texts) and len({*began}) == len(began)  # other texts, and a head that had learned on
 
 
 def test_it_has_a_card_and_a_licence() -> None:

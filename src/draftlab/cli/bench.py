@@ -190,7 +190,7 @@ def _embedded() -> dict[str, Any]:
 
     head = f"eagle:{DEFAULT_HEAD},stop_confidence=0.3"
     drafters = ("ngram", head, f"lookup+{head},lookup_min_ngram=2")
-    return {"drafters": drafters, "gammas": (6,), "limit": 6, "max_new_tokens": 48}
+    return {"drafters": drafters, "gammas": (12,), "limit": 6, "max_new_tokens": 48}
 
 
 def _new_folder() -> Path:
