@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from draftlab.engines.batches import open_batches
 from draftlab.models import LoadOptions, resolve
@@ -68,10 +69,19 @@ def trained(settings: TrainSettings, folder: Path) -> tuple[dict[str, Any], list
         train(settings, folder, Silent(), keep=True)
     said = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
     batches = Shards(folder / "work").tokens(held_out=False)
-    texts = [row[:end] for tokens, _, ends in batches for row, end in zip(tokens.tolist(), ends.tolist(), strict=True)]
+    texts = [row[:end] for tokens, _, ends, _ in batches for row, end in zip(tokens.tolist(), ends.tolist(), strict=True)]
     encode = open_batches(resolve(settings.target), LoadOptions(dtype="float32")).tokenizer.encode
     judged = {window for prompt in prompts() for window in windows(encode(prompt))}
     return said, [text for text in texts if text], sum(window in judged for text in texts for window in windows(text))
+
+
+def own_words_of_suites(settings: TrainSettings, folder: Path) -> set[int]:
+    """What the head can draft of the tokens that only the suites have, as long as the target does not write them."""
+    ids = load_file(folder / "work" / "tokens.safetensors")["ids"]
+    written = {token for tokens, starts, ends, _ in Shards(folder / "work").tokens(held_out=False)
+               for row, start, end in zip(tokens.tolist(), starts.tolist(), ends.tolist(), strict=True)
+               for token in row[start:end]}  # fmt: skip
+    return {token for token in ids.tolist() if token >= REAL} - written
 
 
 def windows(tokens: list[int]) -> list[tuple[int, ...]]:
@@ -81,6 +91,7 @@ def windows(tokens: list[int]) -> list[tuple[int, ...]]:
 def test_of_planted_prompts_nothing_is_learned(settings: TrainSettings, tmp_path: Path) -> None:
     said, texts, shared = trained(settings, tmp_path / "out")
     assert shared == said["overlap"]["shared_windows"] == 0
+    assert not own_words_of_suites(settings, tmp_path / "out")  # nor does its vocabulary know them
     assert len(texts) == said["texts"] >= 15  # but the other half of the files teach
 
 
@@ -89,5 +100,6 @@ def test_without_the_look_at_them_they_would_be_and_it_would_be_said(
 ) -> None:
     monkeypatch.setattr(Forbidden, "occurs_in", lambda *_: False)
     said, texts, shared = trained(settings, tmp_path / "out")
+    assert own_words_of_suites(settings, tmp_path / "out")
     assert shared > 100 and len(texts) == said["texts"] > 30
     assert said["overlap"]["shared_windows"] == shared
