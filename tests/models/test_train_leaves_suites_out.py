@@ -68,8 +68,8 @@ def trained(settings: TrainSettings, folder: Path) -> tuple[dict[str, Any], list
     with as_on_any_machine((1,), (4,)):
         train(settings, folder, Silent(), keep=True)
     said = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
-    batches = Shards(folder / "work").tokens(held_out=False)
-    texts = [row[:end] for tokens, _, ends, _ in batches for row, end in zip(tokens.tolist(), ends.tolist(), strict=True)]
+    found = Shards(folder / "work").tokens(held_out=False)
+    texts = [row[:end] for tokens, _, ends, _ in found for row, end in zip(tokens.tolist(), ends.tolist(), strict=True)]
     encode = open_batches(resolve(settings.target), LoadOptions(dtype="float32")).tokenizer.encode
     judged = {window for prompt in prompts() for window in windows(encode(prompt))}
     return said, [text for text in texts if text], sum(window in judged for text in texts for window in windows(text))
