@@ -76,6 +76,8 @@ def test_two_processes_have_the_curve_of_one(settings: TrainSettings, tmp_path: 
     shutil.copytree(one, two)
     for name in ("provenance.json", "model.safetensors", "config.json", "work/checkpoint.safetensors"):
         (two / name).unlink()
+    state = json.loads((two / "training.json").read_text())
+    (two / "training.json").write_text(json.dumps({**state, "keep": False}))
     out = launched(["torch.distributed.run", "--nproc-per-node=2", "--standalone"], "--resume", "--out", str(two))
     assert out.count("measure it") == 1
     expected, found = (json.loads((folder / "provenance.json").read_text()) for folder in (one, two))
