@@ -18,7 +18,7 @@ from draftlab.load.records import LoadSettings
 from draftlab.load.run import _begin, _keep
 from draftlab.load.terminal import print_lengths
 from tests.unit.test_load import known
-from tests.unit.test_managed import engine, experiment, target  # noqa: F401 - fixtures
+from tests.unit.test_managed import engine, experiment  # noqa: F401 - fixtures
 
 
 def kept(folder: Path, measured: dict[int, dict[int, float]]) -> Path:
