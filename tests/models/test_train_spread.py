@@ -71,7 +71,7 @@ def test_layers_are_told_on_the_host_which_texts_remain(monkeypatch: pytest.Monk
     def dropped(self: Texts) -> Tensor | None:
         kept = whole(self)
         drops.append(kept)
-        return None if kept is None else kept.as_subclass(_OnTheHost)  # type: ignore[attr-defined]
+        return None if kept is None else kept.as_subclass(_OnTheHost)
 
     expected = target.write(PROMPTS, 12, LAYERS, 0.0, stops)
     monkeypatch.setattr(Texts, "drop_ended", dropped)

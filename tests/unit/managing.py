@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -14,6 +15,7 @@ from draftlab.managed import process, room, run
 from draftlab.managed.engines import PORT, Launch, ServerEngine
 from draftlab.spec import make_experiment
 
+_GIB = 2**30
 PROGRAM = str(Path(__file__).with_name("server_program.py"))
 
 
@@ -45,6 +47,14 @@ def let_engine_behave(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
         return [python, PROGRAM, how, *(["--speculative-config", "{}"] if plan.drafter else []), "--port", PORT]
 
     monkeypatch.setattr(run, "engine_called", lambda _: ServerEngine(command, "a program"))
+
+
+def let_memory_hold(monkeypatch: pytest.MonkeyPatch, folder: Path, gib: float) -> None:
+    """Have a target of 2 GiB, and so many GiB be free: one server needs 5, two need 10."""
+    with (folder / "target" / "model.safetensors").open("wb") as file:
+        file.truncate(2 * _GIB)
+    memory = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=int(gib * _GIB)))
+    monkeypatch.setattr(room, "psutil", memory)
 
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,8 +15,8 @@ from draftlab.load.measure import bands
 from draftlab.load.records import LoadSettings
 from draftlab.load.run import _begin, _keep
 from draftlab.load.terminal import print_lengths
+from tests.unit.managing import an_experiment, let_engine_behave
 from tests.unit.test_load import known
-from tests.unit.test_managed import engine, experiment  # noqa: F401 - fixtures
 
 
 def kept(folder: Path, measured: dict[int, dict[int, float]]) -> Path:
@@ -91,13 +89,10 @@ def test_a_folder_without_one(tmp_path: Path) -> None:
 
 
 def test_lengths_are_measured_one_after_the_other_and_resumed(
-    tmp_path: Path,
-    experiment: Callable[..., Any],  # noqa: F811 - the fixture
-    engine: Callable[[str], None],  # noqa: F811 - the fixture
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    engine("well")
-    asked = experiment(gammas=(2, 4))
+    let_engine_behave(monkeypatch, "well")
+    asked = an_experiment(tmp_path, gammas=(2, 4))
     bench_under_load(asked, "1,2", tmp_path / "load", resume=False, json=False)
     out, err = capsys.readouterr()
     assert "draft length 2" in err and "draft length 4" in err

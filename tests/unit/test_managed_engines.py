@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,28 +14,13 @@ from draftlab.managed.run import plan_of
 from tests.unit.managing import an_experiment
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> str:
-    folder = tmp_path / "target"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    return str(folder)
-
-
-@pytest.fixture
-def experiment(tmp_path: Path) -> Callable[..., Any]:
-    return partial(an_experiment, tmp_path)
-
-
 @pytest.mark.parametrize(
     ("engine", "drafter"),
     [*itertools.product(sorted(ENGINES), ["ngram", "model"]), ("vllm", "eagle"), ("sglang", "eagle")],
 )
-def test_plain_and_speculative_differ_by_speculation_alone(
-    experiment: Callable[..., Any], target: str, engine: str, drafter: str
-) -> None:
-    text = "ngram" if drafter == "ngram" else f"{drafter}:{target}"
-    plan = plan_of(experiment(engine=engine, drafters=(text,)))
+def test_plain_and_speculative_differ_by_speculation_alone(tmp_path: Path, engine: str, drafter: str) -> None:
+    text = "ngram" if drafter == "ngram" else f"{drafter}:{tmp_path / 'target'}"
+    plan = plan_of(an_experiment(tmp_path, engine=engine, drafters=(text,)))
     launches = [launch(ENGINES[engine], "program", each) for each in (run.without_drafter(plan), plan)]
     plain, drafted = ([*each.command, *(each.config or "").splitlines()] for each in launches)
     assert plain[0] == drafted[0] == "program"
@@ -51,10 +33,9 @@ def test_plain_and_speculative_differ_by_speculation_alone(
     assert "127.0.0.1" in plain and "127.0.0.1" in drafted
 
 
-def test_what_tensorrt_llm_is_told_stands_in_a_file_beside_the_log(
-    tmp_path: Path, experiment: Callable[..., Any], target: str
-) -> None:
-    plan = plan_of(experiment(engine="trtllm", drafters=(f"model:{target}",)))
+def test_what_tensorrt_llm_is_told_stands_in_a_file_beside_the_log(tmp_path: Path) -> None:
+    target = str(tmp_path / "target")
+    plan = plan_of(an_experiment(tmp_path, engine="trtllm", drafters=(f"model:{target}",)))
     made = launch(ENGINES["trtllm"], "trtllm-serve", plan)
     assert made.words(80, Path("/logs/x.yaml")) == [
         "trtllm-serve", target, "--backend", "pytorch", "--host", "127.0.0.1", "--port", "80", "--config",

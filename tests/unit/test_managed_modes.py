@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,23 +17,13 @@ from draftlab.load.run import read_load
 from draftlab.managed import gpu, room
 from draftlab.managed.run import plan_of, run_managed, servers_of
 from draftlab.store import Store
-from tests.unit.managing import PROGRAM, an_experiment, be_impatient, let_engine_behave, lives
-
-GIB = 2**30
+from tests.unit.managing import PROGRAM, an_experiment, be_impatient, let_engine_behave, let_memory_hold, lives
 
 
 @pytest.fixture(autouse=True)
 def _program_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     be_impatient(monkeypatch)
     let_engine_behave(monkeypatch, "well")
-
-
-def let_memory_hold(monkeypatch: pytest.MonkeyPatch, folder: Path, gib: float) -> None:
-    """Have a target of 2 GiB, and so many GiB be free: one server needs 5, two need 10."""
-    with (folder / "target" / "model.safetensors").open("wb") as file:
-        file.truncate(2 * GIB)
-    memory = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=int(gib * GIB)))
-    monkeypatch.setattr(room, "psutil", memory)
 
 
 def test_a_second_run_leaves_the_servers_of_a_live_one_alone(tmp_path: Path) -> None:

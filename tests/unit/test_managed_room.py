@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from draftlab.errors import DraftlabError
 from draftlab.managed import room
 from draftlab.managed.run import plan_of, run_managed
-from tests.unit.managing import an_experiment, be_impatient
+from tests.unit.managing import an_experiment, be_impatient, let_memory_hold
 
 
 @pytest.fixture(autouse=True)
@@ -21,40 +17,15 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     be_impatient(monkeypatch)
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> str:
-    folder = tmp_path / "target"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    return str(folder)
-
-
-@pytest.fixture
-def experiment(tmp_path: Path) -> Callable[..., Any]:
-    return partial(an_experiment, tmp_path)
-
-
-@pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch, target: str) -> Callable[[float], None]:
-    """Have a target of 2 GiB, and so many GiB be free."""
-    with (Path(target) / "model.safetensors").open("wb") as file:
-        file.truncate(2 * 2**30)
-
-    def free(gib: float) -> None:
-        monkeypatch.setattr(room.psutil, "virtual_memory", lambda: SimpleNamespace(available=int(gib * 2**30)))
-
-    return free
-
-
 @pytest.mark.parametrize(
     ("gib", "servers", "in_turn"),
     [(10.1, None, False), (9.9, None, True), (5.1, None, True), (100, "in-turn", True), (10.1, "together", False)],
 )
 def test_servers_take_turns_where_memory_does_not_hold_both_or_it_was_asked_for(
-    experiment: Callable[..., Any], memory: Callable[[float], None], gib: float, servers: str | None, in_turn: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gib: float, servers: str | None, in_turn: bool
 ) -> None:
-    memory(gib)
-    asked = experiment(servers=servers)
+    asked = an_experiment(tmp_path, servers=servers)
+    let_memory_hold(monkeypatch, tmp_path, gib)
     said: list[str] = []
     assert room.take_turns(asked, plan_of(asked), said.append) is in_turn
     why = ["two servers of vllm need about 10.0 GiB"] if in_turn and servers is None else []
@@ -67,14 +38,10 @@ def test_servers_take_turns_where_memory_does_not_hold_both_or_it_was_asked_for(
      (9.9, "together", "two servers of vllm need about 10.0 GiB, and 9.9 are free")],
 )  # fmt: skip
 def test_what_memory_does_not_hold_is_refused(
-    tmp_path: Path,
-    experiment: Callable[..., Any],
-    memory: Callable[[float], None],
-    gib: float,
-    servers: str | None,
-    why: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gib: float, servers: str | None, why: str
 ) -> None:
-    memory(gib)
+    asked = an_experiment(tmp_path, servers=servers)
+    let_memory_hold(monkeypatch, tmp_path, gib)
     with pytest.raises(DraftlabError, match=why):
-        run_managed(experiment(servers=servers), tmp_path / "run")
+        run_managed(asked, tmp_path / "run")
     assert not (tmp_path / "run").exists()

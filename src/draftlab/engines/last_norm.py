@@ -50,21 +50,17 @@ def final_scale(network: Any) -> Tensor | None:
 
     Found by what it makes of two vectors, as families differ in what they do with its weight: Gemma adds one to it.
     """
-    norms = [module for module in layer_stack(network)[0].children() if _is_norm(module)]
+    weighted = [(module, getattr(module, "weight", None)) for module in layer_stack(network)[0].children()]
+    norms = [(module, weight) for module, weight in weighted if isinstance(weight, Tensor) and weight.ndim == 1]
     if not norms:
         return None
-    weight: Tensor = norms[-1].weight  # type: ignore[assignment]  # some networks have one before their layers, too
+    norm, weight = norms[-1]  # some networks have one before their layers, too
     signs = torch.ones_like(weight, device="cpu" if weight.is_meta else None)
     signs[1::2] = -1.0
     with torch.no_grad():
-        up, down = (norms[-1](factor * signs[None, None])[0, 0] for factor in (_SIZE, -_SIZE))
+        up, down = (norm(factor * signs[None, None])[0, 0] for factor in (_SIZE, -_SIZE))
     found: Tensor = (up - down) / 2 * signs  # without what it adds
     return found
-
-
-def _is_norm(module: torch.nn.Module) -> bool:
-    weight = getattr(module, "weight", None)
-    return isinstance(weight, Tensor) and weight.ndim == 1
 
 
 def _refusal(name: str, how: str) -> UnsupportedError:

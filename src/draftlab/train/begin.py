@@ -60,6 +60,7 @@ def new_student(
     start: Start | None,
     shards: Shards,
     stop_tokens: Collection[int],
+    forbidden: Forbidden,
     processes: Processes,
 ) -> tuple[Student, dict[str, Any]]:
     """One that has not learned here yet, the same for the same seed and texts; with what is to be told of its shape."""
@@ -71,7 +72,7 @@ def new_student(
     if start is not None:
         head = start.student(target)
         return head, {**_shape(head, layers), "start": start.facts()}
-    ids = processes.agree(lambda: _target_ids(settings, shards, target, stop_tokens))
+    ids = processes.agree(lambda: _target_ids(settings, shards, target, stop_tokens, forbidden))
     head = new_head(target, layers, ids, settings.seed)
     return head, _shape(head, layers)
 
@@ -95,7 +96,13 @@ def new_policy(
     return OnPolicy(settings.on_policy, settings.seed, own, target, stop_tokens, forbidden)
 
 
-def _target_ids(settings: TrainSettings, shards: Shards, target: BatchNetwork, stop_tokens: Collection[int]) -> Tensor:
+def _target_ids(
+    settings: TrainSettings,
+    shards: Shards,
+    target: BatchNetwork,
+    stop_tokens: Collection[int],
+    forbidden: Forbidden,
+) -> Tensor:
     """Chosen once and kept."""
     path = shards.folder / "tokens.safetensors"
     if not path.is_file():
@@ -103,7 +110,6 @@ def _target_ids(settings: TrainSettings, shards: Shards, target: BatchNetwork, s
         held = held_out_sources(texts)
         learned = (text.text for text in texts if text.source not in held)
         encoded: Iterator[list[int]] = (target.tokenizer.encode(text) for text in islice(learned, 20_000))
-        forbidden = Forbidden(target.tokenizer.encode)
         own = (tokens for tokens in encoded if not forbidden.occurs_in(tokens))
         counts = count_tokens(shards, own, len(target.head()))
         part = path.with_suffix(".part")

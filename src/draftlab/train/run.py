@@ -140,10 +140,10 @@ def _student(
     target = open_batches(resolve(settings.target), load_options(experiment, progress.say))
     layers = layers_to_keep(target, settings, start)
     stop_tokens = decoding_defaults(target.generation_config).get("eos_token_id", ())
-    if not state.captured:
-        _capture(state, folder, target, layers, stop_tokens, shards, progress, processes)
-    student, shape = new_student(target, settings, start, shards, stop_tokens, processes)
     forbidden = Forbidden(target.tokenizer.encode)
+    if not state.captured:
+        _capture(state, folder, target, layers, stop_tokens, forbidden, shards, progress, processes)
+    student, shape = new_student(target, settings, start, shards, stop_tokens, forbidden, processes)
     shape["held_out_prompts"] = state.held_out_prompts
     facts = {**shape, **facts_of(shards, settings.target, forbidden)} if processes.is_first else {}
     return _Ready(student, facts, new_policy(student, target, settings, stop_tokens, forbidden))
@@ -155,6 +155,7 @@ def _capture(
     target: BatchNetwork,
     layers: tuple[int, ...],
     stop_tokens: tuple[int, ...],
+    forbidden: Forbidden,
     shards: Shards,
     progress: Progress,
     processes: Processes,
@@ -168,7 +169,6 @@ def _capture(
         state.captured_s += monotonic() - tried
         state.save(folder, processes)
     progress.say("gathering texts")
-    forbidden = Forbidden(target.tokenizer.encode)
     texts = gather(settings, progress.say)
     _require_same(state, texts)
     state.save(folder, processes)

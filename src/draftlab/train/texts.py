@@ -91,7 +91,8 @@ def _texts_of(name: str, left_out: Counter[str]) -> Iterator[Text]:
     parent = folder.absolute().parent
     for file in files_in(folder, left_out):
         try:
-            read_text(file)  # suites too: neither is larger than a file may be
+            if _is_suite(str(file)):
+                read_text(file)  # for a suite is no larger than a file may be, either
             found = list(_texts_of_one(str(file), file.absolute().relative_to(parent)))
         except DraftlabError as error:
             left_out[error.kind if isinstance(error, UnreadableError) else "no suite"] += 1
@@ -101,7 +102,7 @@ def _texts_of(name: str, left_out: Counter[str]) -> Iterator[Text]:
 
 def _texts_of_one(name: str, place: Path) -> Iterator[Text]:
     """Of a suite, or of the file that is called `place` among the sources."""
-    if name in BUILT_IN or name.endswith(".jsonl"):
+    if _is_suite(name):
         for prompt in load_suite(name).prompts:
             source = source_of_prompt(name, prompt.id)
             if prompt.messages is None:
@@ -111,3 +112,7 @@ def _texts_of_one(name: str, place: Path) -> Iterator[Text]:
         return
     for number, piece in enumerate(pieces(read_text(Path(name)))):
         yield Text(f"{place} {number // 8}", piece)
+
+
+def _is_suite(name: str) -> bool:
+    return name in BUILT_IN or name.endswith(".jsonl")
